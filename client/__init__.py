@@ -1,0 +1,1 @@
+"""The Python SDK, the `spark` command and the local ensemble."""

@@ -1,0 +1,1 @@
+"""The public API, the durable workflow, artifacts, model routing and packaging."""

@@ -1,0 +1,1 @@
+"""The package stage: an `Asset` from meshes and joints, checked in simulators."""

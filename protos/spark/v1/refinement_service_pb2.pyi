@@ -1,0 +1,58 @@
+from buf.validate import validate_pb2 as _validate_pb2
+from spark.v1 import articulation_pb2 as _articulation_pb2
+from spark.v1 import model_pb2 as _model_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RefineArticulationRequest(_message.Message):
+    __slots__ = ("plan", "part_meshes", "closed_image", "open_image", "opening", "seed")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    PART_MESHES_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    plan: _articulation_pb2.ArticulationPlan
+    part_meshes: _containers.RepeatedScalarFieldContainer[bytes]
+    closed_image: bytes
+    open_image: bytes
+    opening: _containers.RepeatedScalarFieldContainer[float]
+    seed: int
+    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., part_meshes: _Optional[_Iterable[bytes]] = ..., closed_image: _Optional[bytes] = ..., open_image: _Optional[bytes] = ..., opening: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class RefineArticulationResponse(_message.Message):
+    __slots__ = ("progress", "result")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    progress: RefinementProgress
+    result: RefinementResult
+    def __init__(self, progress: _Optional[_Union[RefinementProgress, _Mapping]] = ..., result: _Optional[_Union[RefinementResult, _Mapping]] = ...) -> None: ...
+
+class RefinementProgress(_message.Message):
+    __slots__ = ("step", "total_steps", "loss")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    total_steps: int
+    loss: float
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., loss: _Optional[float] = ...) -> None: ...
+
+class RefinementResult(_message.Message):
+    __slots__ = ("plan", "initial_loss", "final_loss", "coordinates", "model")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LOSS_FIELD_NUMBER: _ClassVar[int]
+    FINAL_LOSS_FIELD_NUMBER: _ClassVar[int]
+    COORDINATES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    plan: _articulation_pb2.ArticulationPlan
+    initial_loss: float
+    final_loss: float
+    coordinates: _containers.RepeatedScalarFieldContainer[float]
+    model: _model_pb2.ModelVersion
+    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., initial_loss: _Optional[float] = ..., final_loss: _Optional[float] = ..., coordinates: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[_model_pb2.ModelVersion, _Mapping]] = ...) -> None: ...

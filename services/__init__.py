@@ -1,0 +1,1 @@
+"""The independently deployed services; each imports `articulation`, `serving`, the contracts and itself only."""

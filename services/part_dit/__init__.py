@@ -1,0 +1,1 @@
+"""The shape stage: part VAE, part diffusion transformer, pipeline and mesh extraction, called by Triton."""

@@ -1,0 +1,1 @@
+"""The texture stage: surface colours, UV unwrapping and baking, called by Triton."""

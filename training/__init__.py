@@ -1,0 +1,1 @@
+"""Procedural articulated objects, renders, training loops and evaluation."""
