@@ -104,7 +104,7 @@ class Loop:
         for _ in self._until(start, before):
             self._schedule()
             scalars = loss(self.step)
-            scalars["loss"].backward()  # type: ignore[no-untyped-call]
+            scalars["loss"].backward()
             norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.clip)
             for optimiser in self._optimisers:
                 optimiser.step()
