@@ -18,10 +18,10 @@ from typing import Self
 
 import grpc
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from spark.v1 import reconstruction_service_pb2 as pb
-from spark.v1 import reconstruction_service_pb2_grpc
 
 from client.errors import CorruptArtifactError, ReconstructionFailed, from_rpc, from_status
+from spark.v1 import reconstruction_service_pb2 as pb
+from spark.v1 import reconstruction_service_pb2_grpc
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 ASSET_PREFIX = "asset/"
@@ -64,10 +64,10 @@ class SparkClient:
         image: bytes,
         *,
         seed: int = 0,
-        quality: pb.Quality = pb.QUALITY_STANDARD,
+        quality: int = pb.QUALITY_STANDARD,
         part_hints: Sequence[str] = (),
         model_versions: Mapping[str, str] | None = None,
-        last_stage: pb.Stage = pb.STAGE_UNSPECIFIED,
+        last_stage: int = pb.STAGE_UNSPECIFIED,
         request_id: str | None = None,
     ) -> str:
         """Start a reconstruction; a lost reply is retried safely under one request id.
@@ -80,10 +80,10 @@ class SparkClient:
             request_id=request_id or str(uuid.uuid4()),
             options=pb.ReconstructionOptions(
                 seed=seed,
-                quality=quality,
+                quality=pb.Quality.Name(quality),
                 part_hints=part_hints,
                 model_versions=model_versions or {},
-                last_stage=last_stage,
+                last_stage=pb.Stage.Name(last_stage),
             ),
         )
         try:

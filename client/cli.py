@@ -1,0 +1,145 @@
+"""The `spark` command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from client.errors import ClientError
+from client.local.ensemble import Ensemble, EnsembleError
+from client.local.triton import TritonUnavailable
+from client.progress import StageProgress, stage_word
+from client.sdk import SparkClient, checked
+from spark.v1 import reconstruction_service_pb2 as pb
+
+INTERRUPTED = 130
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+app = typer.Typer(
+    help="One image of an articulated object to a simulation-ready asset.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done, 1 the reconstruction failed or an asset is invalid, 2 bad request, 3 no server, "
+    "4 cancelled, 5 corrupt download, 130 interrupted.",
+)
+errors = Console(stderr=True, highlight=False)
+output = Console(highlight=False)
+
+Home = Annotated[Path, typer.Option(envvar="SPARK_HOME", help="State, logs and data of the local ensemble.")]
+Models = Annotated[Path, typer.Option(envvar="SPARK_MODELS", help="Folder with the models' weights.")]
+DEFAULT_HOME = Path(typer.get_app_dir("spark"))
+
+
+def _fail(error: Exception, exit_code: int) -> NoReturn:
+    errors.print(f"[red]error:[/red] {error}")
+    if isinstance(error, ClientError):
+        for field, description in error.violations:
+            errors.print(f"  {field}: {description}")
+        errors.print(f"  [dim]{error.code}{' ' + error.reason if error.reason else ''}[/dim]")
+    raise typer.Exit(exit_code)
+
+
+@app.command()
+def reconstruct(
+    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A PNG, JPEG or WebP file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", file_okay=False, help="Folder for the asset.")] = Path("asset"),
+    server: Annotated[
+        str | None, typer.Option(envvar="SPARK_SERVER", help="Gateway address; default: the local ensemble.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same asset.")] = 0,
+    hint: Annotated[list[str] | None, typer.Option(help='What you know, e.g. "two drawers"; repeatable.')] = None,
+    quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "standard",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")] = False,
+    home: Home = DEFAULT_HOME,
+    models: Models = MODELS,
+) -> None:
+    """Reconstruct IMAGE; starts the local ensemble if no server is given and none runs. Ctrl-C cancels."""
+    try:
+        quality_value = pb.Quality.Value(f"QUALITY_{quality.upper()}")
+    except ValueError:
+        raise typer.BadParameter(f"{quality!r} is not draft, standard or high", param_hint="--quality") from None
+    try:
+        address = server or _local_gateway(home, models)
+        with SparkClient(address) as client:
+            name = client.create(image.read_bytes(), seed=seed, quality=quality_value, part_hints=hint or ())
+            result = _follow(client, name, quiet=as_json)
+            files = client.download_asset(result, out)
+    except ClientError as error:
+        _fail(error, error.exit_code)
+    except (EnsembleError, TritonUnavailable) as error:
+        _fail(error, 3)
+    if as_json:
+        print(json.dumps(_summary(result, out, files), indent=2))
+    else:
+        output.print(f"{len(files)} files in {out}")
+
+
+def _local_gateway(home: Path, models: Path) -> str:
+    ensemble = Ensemble(home, models)
+    if ensemble.gateway is None:
+        errors.print("starting the local ensemble; `spark down` stops it")
+        ensemble.up(lambda name: errors.print(f"  {name}"))
+    assert ensemble.gateway is not None
+    return ensemble.gateway
+
+
+def _follow(client: SparkClient, name: str, quiet: bool) -> pb.Reconstruction:
+    """Show a reconstruction's progress to its end; an interrupt cancels it on the server."""
+    try:
+        with StageProgress(Console(stderr=True, quiet=quiet)) as progress:
+            for event in client.watch(name):
+                progress.show(event)
+    except KeyboardInterrupt:
+        client.cancel(name)
+        errors.print(f"cancelled {name}")
+        raise typer.Exit(INTERRUPTED) from None
+    return checked(client.get(name))
+
+
+def _summary(result: pb.Reconstruction, out: Path, files: list[Path]) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "folder": str(out),
+        "files": sorted(str(path.relative_to(out.resolve())) for path in files),
+        "stage_seconds": {stage_word(s.stage): s.duration.ToMilliseconds() / 1000 for s in result.stages},
+        "models": {m.model: {"version": m.version, "digest": m.digest} for s in result.stages for m in s.models},
+    }
+
+
+@app.command()
+def up(home: Home = DEFAULT_HOME, models: Models = MODELS) -> None:
+    """Start the ensemble on this machine: tritonserver, VLM, refinement, gateway."""
+    try:
+        members = Ensemble(home, models).up(lambda name: output.print(f"starting {name}"))
+    except (EnsembleError, TritonUnavailable) as error:
+        _fail(error, 3)
+    for member in members:
+        output.print(f"{member.name:<11} serves at {member.address}")
+
+
+@app.command()
+def down(home: Home = DEFAULT_HOME, models: Models = MODELS) -> None:
+    """Stop the local ensemble. Accepted work goes on at the next `spark up`."""
+    Ensemble(home, models).down()
+
+
+@app.command()
+def status(home: Home = DEFAULT_HOME, models: Models = MODELS) -> None:
+    """Show the local ensemble; exits with 3 unless everything serves."""
+    ensemble = Ensemble(home, models)
+    table = Table("member", "state", "address", "pid", "log")
+    members = ensemble.members()
+    serving = [member.serving for member in members]
+    for member, good in zip(members, serving, strict=True):
+        state = "serving" if good else "not serving" if member.running else "stopped"
+        pid = str(member.record.pid) if member.record else ""
+        table.add_row(member.name, state, member.address, pid, str(ensemble.log(member.name)))
+    output.print(table if members else "nothing was started; `spark up` starts the ensemble")
+    if not members or not all(serving):
+        raise typer.Exit(3)
