@@ -13,9 +13,9 @@ from spark.v1 import reconstruction_service_pb2 as pb
 STAGES = tuple(stage for stage in pb.Stage.values() if stage != pb.STAGE_UNSPECIFIED)
 
 
-def stage_word(stage: pb.Stage) -> str:
+def stage_word(stage: int) -> str:
     """STAGE_PLAN -> "plan"."""
-    return pb.Stage.Name(stage).removeprefix("STAGE_").lower()
+    return str(pb.Stage.Name(stage)).removeprefix("STAGE_").lower()
 
 
 class StageProgress:
