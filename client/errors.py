@@ -93,6 +93,7 @@ def from_status(status: status_pb2.Status, failure: type[ClientError] = ClientEr
         code_pb2.NOT_FOUND: InvalidRequestError,
         code_pb2.ALREADY_EXISTS: InvalidRequestError,
         code_pb2.UNAVAILABLE: ServerUnavailableError,
+        code_pb2.DEADLINE_EXCEEDED: ServerUnavailableError,
         code_pb2.RESOURCE_EXHAUSTED: ServerUnavailableError,
         code_pb2.CANCELLED: ReconstructionCancelled,
     }.get(status.code, failure)
