@@ -1,0 +1,124 @@
+"""The guide stage's image editor: input image and plan to the object, its parts, and the opened object, on white."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from articulation.plan import Plan
+from articulation.typing import ImageArray
+from services.vlm.edit_model import composite
+from services.vlm.edit_pipeline import CompactEditPipeline
+from services.vlm.edit_prompt import EditTask, PlanTensors, draw_prompt
+from serving.errors import InvalidImage, InvalidRequest, ModelNotReady
+
+MODEL_NAME = "compact-edit"
+
+
+class ImageEditor:
+    """Edits by the compact diffusers pipeline; the images it returns have the network's own size."""
+
+    def __init__(self, pipeline: CompactEditPipeline) -> None:
+        self._pipeline = pipeline
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open a diffusers folder.
+
+        Raises:
+            serving.errors.ModelNotReady: the folder holds no pipeline.
+        """
+        try:
+            pipeline: CompactEditPipeline = CompactEditPipeline.from_pretrained(
+                folder, torch_dtype=torch.float32, local_files_only=True
+            )
+        except OSError as error:
+            raise ModelNotReady(f"no image-editing model in {folder.name}", metadata={"model": MODEL_NAME}) from error
+        pipeline.unet.eval().to(memory_format=torch.channels_last)
+        return cls(pipeline)
+
+    def part_references(self, image: ImageArray, plan: Plan, seed: int) -> tuple[ImageArray, list[ImageArray]]:
+        """The closed object alone, and every part alone and complete, seen by the plan's camera.
+
+        Args:
+            image: (H, H, 3) sRGB.
+            plan: what to look for, and where.
+            seed: of the noise; the same arguments give the same images.
+
+        Returns:
+            The object (S, S, 3), and one image (S, S, 3) a part in the plan's order; white where nothing is.
+
+        Raises:
+            serving.errors.InvalidImage: not a square uint8 RGB array.
+        """
+        parts = len(plan.parts)
+        asked = torch.cat([torch.ones(1, parts, dtype=torch.bool), torch.eye(parts, dtype=torch.bool)])
+        task = torch.tensor([EditTask.OBJECT] + [EditTask.PART] * parts)
+        edits = self._edit(image, plan, torch.zeros(1 + parts, parts), asked, task, seed)
+        return edits[0], edits[1:]
+
+    def open_state(self, image: ImageArray, plan: Plan, opening: Sequence[float], seed: int) -> ImageArray:
+        """The object alone with every joint opened, seen by the plan's camera.
+
+        Args:
+            image: (H, H, 3) sRGB.
+            plan: what to look for, and where.
+            opening: one fraction of the planned upper limit a part, in the plan's order; fixed parts ignore theirs.
+            seed: of the noise; the same arguments give the same image.
+
+        Returns:
+            (S, S, 3), white where nothing is.
+
+        Raises:
+            serving.errors.InvalidImage: not a square uint8 RGB array.
+            serving.errors.InvalidRequest: `opening` has the wrong length or leaves [0, 1].
+        """
+        fractions = checked_opening(opening, len(plan.parts))
+        coordinates = fractions * torch.tensor([[part.joint.upper for part in plan.parts]])
+        asked = torch.ones(1, len(plan.parts), dtype=torch.bool)
+        return self._edit(image, plan, coordinates, asked, torch.tensor([EditTask.OPEN]), seed)[0]
+
+    @torch.inference_mode()
+    def _edit(
+        self, image: ImageArray, plan: Plan, coordinates: Tensor, asked: Tensor, task: Tensor, seed: int
+    ) -> list[ImageArray]:
+        batch = len(task)
+        pixels = network_image(image, self._pipeline.image_size).expand(batch, -1, -1, -1)
+        prompt = draw_prompt(PlanTensors.from_plan(plan, batch), coordinates, asked, task, pixels)
+        edits = self._pipeline(pixels, prompt, torch.Generator().manual_seed(seed))
+        pictures = (composite(edits) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return list(pictures.contiguous().numpy())
+
+
+def network_image(image: ImageArray, size: int) -> Tensor:
+    """(H, H, 3) uint8 -> (1, 3, size, size) float32 in [-1, 1].
+
+    Raises:
+        serving.errors.InvalidImage: not a square uint8 RGB array.
+    """
+    if image.dtype != np.uint8:
+        raise InvalidImage.at("image", f"must hold uint8, got {image.dtype}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.shape[0] != image.shape[1] or not image.size:
+        raise InvalidImage.at("image", f"must have shape (H, H, 3), got {image.shape}")
+    resized = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
+    return torch.tensor(resized, dtype=torch.float32).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def checked_opening(opening: Sequence[float], parts: int) -> Tensor:
+    """(1, parts) fractions.
+
+    Raises:
+        serving.errors.InvalidRequest: wrong length, or a value outside [0, 1].
+    """
+    if len(opening) != parts:
+        raise InvalidRequest.at("opening", f"must hold one number a part ({parts}), got {len(opening)}")
+    for index, value in enumerate(opening):
+        if not 0 <= value <= 1:
+            raise InvalidRequest.at(f"opening[{index}]", f"must lie in [0, 1], got {value}")
+    return torch.tensor([list(opening)], dtype=torch.float32)
