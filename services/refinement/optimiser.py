@@ -1,0 +1,247 @@
+"""Refinement of all joints of one object at once.
+
+1. The camera, against the closed image's silhouette.
+2. In rounds, from coarse to fine pictures: each joint in turn takes the most probable of its discrete hypotheses
+   (`services.refinement.hypotheses`), judged in one batch; then Adam moves all axes, origins and openings together.
+3. Joints that fit as well on a principal axis and a panel's side are put there.
+4. The start is returned unless the objective, camera and joints together, has become smaller.
+
+The result is a function of the inputs and the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from articulation.camera import Camera
+from articulation.joint import Joint
+from articulation.plan import Plan
+from articulation.typing import Array
+from services.refinement import hypotheses
+from services.refinement.descent import Adam, JointParameters
+from services.refinement.kinematics import Screws
+from services.refinement.objective import Objective
+from services.refinement.shading import ClosedView
+
+CAMERA_SCALE = (0.2, 0.15, 0.5, 0.1, 0.05, 0.05)
+"""How far a planned camera may well be off: azimuth, elevation [rad], distance, fov [rad], shifts."""
+
+
+CAMERA_RATE = 0.05
+CAMERA_PRIOR = 1e-4
+"""Loss of a camera that is off by one `CAMERA_SCALE` in one number."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how finely to optimise.
+
+    Attributes:
+        camera_steps: Adam steps on the camera.
+        joint_steps: Adam steps in each round.
+        sizes: picture side of each round [px].
+        search_size: picture side on which hypotheses are compared [px].
+        batch: hypotheses rendered at once; bounds the memory.
+        temperature: loss difference by which one hypothesis becomes e times as probable as another.
+        report_every: steps between two progress reports.
+    """
+
+    camera_steps: int = 40
+    joint_steps: int = 50
+    sizes: tuple[int, ...] = (64, 128)
+    search_size: int = 64
+    batch: int = 32
+    temperature: float = 0.004
+    report_every: int = 5
+
+    @property
+    def total_steps(self) -> int:
+        return self.camera_steps + self.joint_steps * len(self.sizes)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the optimisation is; `loss` is that of the current phase."""
+
+    step: int
+    total_steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The outcome.
+
+    Attributes:
+        plan: with refined joints, limits, confidences and camera.
+        coordinates: (L,) opening that the open image shows, [rad] or model units.
+        initial_loss: of the plan as given.
+        final_loss: of `plan`; never above `initial_loss`.
+    """
+
+    plan: Plan
+    coordinates: Array
+    initial_loss: float
+    final_loss: float
+
+
+@dataclass(frozen=True)
+class State:
+    """A hypothesis about all joints: L joints and (L,) coordinates."""
+
+    joints: tuple[Joint, ...]
+    q: Array
+
+    def with_joint(self, index: int, joint: Joint, q: float) -> State:
+        joints = (*self.joints[:index], joint, *self.joints[index + 1 :])
+        coordinates = self.q.copy()
+        coordinates[index] = q
+        return State(joints, coordinates)
+
+
+class Refinement:
+    """One refinement; `run` yields progress and returns the result.
+
+    Args:
+        objective: the pictures and parts.
+        plan: the start.
+        opening: (L,) fraction of each planned upper limit that the open image was asked for.
+        schedule: lengths.
+    """
+
+    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule) -> None:
+        self._objective = objective
+        self._plan = plan
+        self._schedule = schedule
+        self._bounds = objective.proxies.bounds.cpu().numpy().astype(np.float64)
+        self._active = [int(i) for i in objective.active.nonzero()[:, 0]]
+        upper = np.array([part.joint.upper for part in plan.parts])
+        self._start = State(tuple(part.joint for part in plan.parts), np.asarray(opening) * upper)
+        self._step = 0
+
+    def run(self) -> Generator[Progress, None, Refined]:
+        """Optimise; closing the generator stops the work."""
+        start_camera = self._tensor(self._plan.camera.to_array())
+        initial = self._total(start_camera, self._start)
+        camera = yield from self._refine_camera(start_camera)
+        view = self._objective.view(camera)
+        state = self._start
+        confidence = {index: self._plan.parts[index].joint.confidence for index in self._active}
+        for size in self._schedule.sizes if self._active else ():
+            for index in self._active:
+                state, confidence[index] = self._choose(view, state, index)
+            state = yield from self._descend(view, state, size)
+        state = self._snap(view, state)
+        final = self._total(camera, state)
+        if not final < initial:
+            return Refined(self._plan, self._start.q, initial, initial)
+        return Refined(self._refined_plan(camera, state, confidence), state.q, initial, final)
+
+    def _refine_camera(self, start: Tensor) -> Generator[Progress, None, Tensor]:
+        scale = self._tensor(np.array(CAMERA_SCALE))
+        offset = torch.zeros_like(start, requires_grad=True)
+        adam = Adam([(offset, CAMERA_RATE)], self._schedule.camera_steps)
+        best, best_loss = start, float("inf")
+        for _ in range(self._schedule.camera_steps):
+            camera = start + offset * scale
+            loss = self._objective.closed_loss(camera[None], self._schedule.search_size)[0]
+            loss = loss + CAMERA_PRIOR * offset.square().sum()
+            if loss.item() < best_loss:
+                best, best_loss = camera.detach(), loss.item()
+            adam.step(loss)
+            yield from self._report(loss.item())
+        return best
+
+    def _choose(self, view: ClosedView, state: State, index: int) -> tuple[State, float]:
+        """The most probable hypothesis of one joint, the others held, and its probability."""
+        joint, bounds = state.joints[index], self._bounds[index]
+        joints = [joint, *hypotheses.alternatives(joint, bounds)]
+        tried, owners = [state], [0]
+        for owner, other in enumerate(joints):
+            openings = hypotheses.starts(other, bounds)
+            tried += [state.with_joint(index, other, q) for q in openings]
+            owners += [owner] * len(openings)
+        losses, owner_of = self._losses(view, tried), np.array(owners)
+        best = [int(np.flatnonzero(owner_of == i)[losses[owner_of == i].argmin()]) for i in range(len(joints))]
+        priors = hypotheses.priors(self._plan.parts[index].joint.confidence, len(joints))
+        chances = hypotheses.posterior(losses[best], priors, self._schedule.temperature)
+        winner = int(chances.argmax())
+        return tried[best[winner]], float(chances[winner])
+
+    def _descend(self, view: ClosedView, start: State, size: int) -> Generator[Progress, None, State]:
+        parameters = JointParameters(self._screws([start]), self._tensor(start.q)[None], self._objective.active)
+        adam = Adam(parameters.groups(), self._schedule.joint_steps)
+        best, best_loss = start, float("inf")
+        for _ in range(self._schedule.joint_steps):
+            screws = parameters.screws()
+            loss = self._objective.open_loss(view, screws, parameters.q, size)[0]
+            if loss.item() < best_loss:
+                best, best_loss = self._moved(start, screws, parameters.q), loss.item()
+            adam.step(loss)
+            parameters.keep_in_range()
+            yield from self._report(loss.item())
+        return best
+
+    def _snap(self, view: ClosedView, state: State) -> State:
+        """Each joint on its principal axis and panel side, where the objective does not grow."""
+        for index in self._active:
+            joint = hypotheses.snapped(state.joints[index], self._bounds[index])
+            tried = [state, state.with_joint(index, joint, float(state.q[index]))]
+            before, after = self._losses(view, tried, self._schedule.sizes[-1])
+            state = tried[1] if after <= before else state
+        return state
+
+    def _refined_plan(self, camera: Tensor, state: State, confidence: dict[int, float]) -> Plan:
+        parts = list(self._plan.parts)
+        for index in self._active:
+            joint = replace(
+                state.joints[index],
+                upper=hypotheses.upper_limit(state.joints[index], self._bounds[index], float(state.q[index])),
+                confidence=min(max(confidence[index], 0.0), 1.0),
+            )
+            parts[index] = replace(parts[index], joint=joint)
+        return replace(self._plan, parts=tuple(parts), camera=Camera.from_array(camera.cpu().numpy()))
+
+    @torch.no_grad()
+    def _total(self, camera: Tensor, state: State) -> float:
+        """The objective of a camera and joints together, on the finest pictures."""
+        size = self._schedule.sizes[-1]
+        opened = self._losses(self._objective.view(camera), [state], size)[0]
+        return float(opened) + float(self._objective.closed_loss(camera[None], size)[0])
+
+    @torch.no_grad()
+    def _losses(self, view: ClosedView, states: Sequence[State], size: int | None = None) -> Array:
+        """(N,) objective of many states, rendered in bounded batches."""
+        found: list[Tensor] = []
+        for first in range(0, len(states), self._schedule.batch):
+            chunk = states[first : first + self._schedule.batch]
+            q = self._tensor(np.stack([state.q for state in chunk]))
+            found.append(self._objective.open_loss(view, self._screws(chunk), q, size or self._schedule.search_size))
+        return np.asarray(torch.cat(found).double().cpu().numpy())
+
+    def _screws(self, states: Sequence[State]) -> Screws:
+        vertices = self._objective.proxies.vertices
+        return Screws.of([state.joints for state in states], vertices.device, vertices.dtype)
+
+    def _moved(self, state: State, screws: Screws, q: Tensor) -> State:
+        axes = screws.axis[0].detach().double().cpu().numpy()
+        origins = screws.origin[0].detach().double().cpu().numpy()
+        joints = tuple(
+            replace(joint, axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i]) if i in self._active else joint
+            for i, joint in enumerate(state.joints)
+        )
+        return State(joints, q[0].detach().double().cpu().numpy())
+
+    def _tensor(self, values: Array) -> Tensor:
+        vertices = self._objective.proxies.vertices
+        return torch.as_tensor(values, device=vertices.device, dtype=vertices.dtype)
+
+    def _report(self, loss: float) -> Iterator[Progress]:
+        self._step += 1
+        if self._step % self._schedule.report_every == 0:
+            yield Progress(self._step, self._schedule.total_steps, loss)

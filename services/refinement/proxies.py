@@ -1,0 +1,108 @@
+"""Low-poly stand-ins for part meshes: refinement moves outlines, and a few hundred faces a part carry those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import fast_simplification
+import numpy as np
+import torch
+import trimesh
+from torch import Tensor
+
+from articulation.typing import Array, IntArray
+
+WELD = 1e-5
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """All parts of one object at the closed state, as one triangle soup with adjacency.
+
+    Attributes:
+        vertices: (V, 3) model space.
+        faces: (F, 3) int64.
+        vertex_link: (V,) int64 link of every vertex.
+        face_link: (F,) int64 link of every face.
+        neighbours: (F, 3) int64 face across the edge from corner i to corner i + 1; -1 where the surface ends.
+        bounds: (L, 2, 3) lowest and highest corner of every link.
+    """
+
+    vertices: Tensor
+    faces: Tensor
+    vertex_link: Tensor
+    face_link: Tensor
+    neighbours: Tensor
+    bounds: Tensor
+
+    @property
+    def links(self) -> int:
+        return len(self.bounds)
+
+
+def build(
+    meshes: Sequence[trimesh.Trimesh], max_faces: int, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Proxies:
+    """Decimate every part to at most about `max_faces` faces and pack them.
+
+    Args:
+        meshes: one a link, model space, closed state; each with at least one face.
+        max_faces: faces a part, a target that the decimation approaches.
+        device: where the tensors live.
+        dtype: floating-point type of the tensors.
+    """
+    parts = [simplify(mesh, max_faces) for mesh in meshes]
+    counts = [len(vertices) for vertices, _ in parts]
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    vertices = np.concatenate([vertices for vertices, _ in parts])
+    faces = np.concatenate([faces + start for (_, faces), start in zip(parts, starts, strict=True)])
+    links = np.arange(len(parts))
+    bounds = np.stack([[vertices.min(0), vertices.max(0)] for vertices, _ in parts])
+
+    def index(values: IntArray) -> Tensor:
+        return torch.as_tensor(values, device=device)
+
+    return Proxies(
+        vertices=torch.as_tensor(vertices, device=device, dtype=dtype),
+        faces=index(faces),
+        vertex_link=index(np.repeat(links, counts)),
+        face_link=index(np.repeat(links, [len(faces) for _, faces in parts])),
+        neighbours=index(edge_neighbours(faces)),
+        bounds=torch.as_tensor(bounds, device=device, dtype=dtype),
+    )
+
+
+def simplify(mesh: trimesh.Trimesh, max_faces: int) -> tuple[Array, IntArray]:
+    """Weld a mesh along its texture seams and decimate it by quadric error.
+
+    Returns:
+        (V, 3) vertices and (F, 3) faces, F about `max_faces` at most.
+    """
+    keys = np.round(np.asarray(mesh.vertices) / WELD).astype(np.int64)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    vertices = np.asarray(mesh.vertices, dtype=np.float64)[first]
+    faces = inverse.reshape(-1)[np.asarray(mesh.faces)].astype(np.int64)
+    distinct = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+    faces = faces[distinct] if distinct.any() else faces
+    if len(faces) > max_faces:
+        small, triangles = fast_simplification.simplify(
+            vertices.astype(np.float32), faces.astype(np.int32), target_count=max_faces
+        )
+        if len(triangles):
+            return small.astype(np.float64), triangles.astype(np.int64)
+    return vertices, faces
+
+
+def edge_neighbours(faces: IntArray) -> IntArray:
+    """(F, 3) faces -> (F, 3) face across each edge (corner i to i + 1), -1 unless exactly two faces share the edge."""
+    edges = np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)
+    edges.sort(axis=1)
+    _, inverse, counts = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
+    inverse = inverse.reshape(-1)
+    order = np.argsort(inverse, kind="stable")
+    neighbours = np.full(len(edges), -1, dtype=np.int64)
+    paired = order[counts[inverse[order]] == 2].reshape(-1, 2)
+    neighbours[paired[:, 0]] = paired[:, 1] // 3
+    neighbours[paired[:, 1]] = paired[:, 0] // 3
+    return neighbours.reshape(-1, 3)
