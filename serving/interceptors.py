@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import inspect
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
 import protovalidate
-import structlog
 from google.protobuf.message import Message
 from prometheus_client import Histogram
 
 from articulation.errors import InvalidArticulation
-from serving.errors import DeadlineExceeded, FieldViolation, InternalError, InvalidPlan, InvalidRequest, SparkError
-from serving.status import DETAILS_KEY, to_status
+from serving.errors import DeadlineExceeded, FieldViolation, InvalidPlan, InvalidRequest, SparkError
+from serving.status import DETAILS_KEY, hidden, to_status
 
 SECONDS = Histogram(
     "spark_rpc_seconds",
@@ -28,8 +26,6 @@ SECONDS = Histogram(
     ["method", "code"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
 )
-
-_log = structlog.get_logger(__name__)
 
 
 class SparkInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
@@ -142,9 +138,7 @@ def as_spark_error(error: Exception, where: str) -> SparkError:
         return error
     if isinstance(error, InvalidArticulation):
         return InvalidPlan.at(f"plan.{error.field}", error.problem)
-    error_id = uuid.uuid4().hex
-    _log.error("unexpected error", where=where, error_id=error_id, exc_info=error)
-    return InternalError(f"internal error {error_id}", metadata={"error_id": error_id})
+    return hidden(error, where)
 
 
 def _observe(method: str, code: grpc.StatusCode, start: float) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import grpc
+import structlog
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -15,6 +17,8 @@ from serving.errors import Cancelled, DeadlineExceeded, FieldViolation, Internal
 
 DOMAIN = "spark.v1"
 DETAILS_KEY = "grpc-status-details-bin"
+
+_log = structlog.get_logger(__name__)
 
 _TRANSPORT_ERRORS: dict[grpc.StatusCode, type[SparkError]] = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,
@@ -82,10 +86,19 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> SparkError:
     """What a failed call to `peer` means to the server that made it.
 
     An error that a SPARK server sent keeps its class. Without our details, UNAVAILABLE, DEADLINE_EXCEEDED and CANCELLED
-    come from the transport; any other code becomes `InternalError`, since no server of ours sends it.
+    come from the transport; any other code is a bug and stays hidden, since no server of ours sends it.
     """
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY:
             return from_status(status_pb2.Status.FromString(value))
-    cls = _TRANSPORT_ERRORS.get(error.code(), InternalError)
-    return cls(f"{peer} answered {error.code().name}: {error.details()}", metadata={"peer": peer})
+    cls = _TRANSPORT_ERRORS.get(error.code())
+    if cls is None:
+        return hidden(error, peer)
+    return cls(f"{peer}: {error.code().name}", metadata={"peer": peer})
+
+
+def hidden(error: Exception, where: str) -> InternalError:
+    """An error that nobody foresaw, logged under an id; the caller sees the id and nothing else."""
+    error_id = uuid.uuid4().hex
+    _log.error("unexpected error", where=where, error_id=error_id, exc_info=error)
+    return InternalError(f"internal error {error_id}", metadata={"error_id": error_id})

@@ -1,0 +1,72 @@
+"""Connections from the gateway to the VLM and refinement services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
+
+import grpc
+
+from serving.status import from_rpc_error
+from spark.v1.refinement_service_pb2_grpc import RefinementServiceStub
+from spark.v1.vlm_service_pb2_grpc import VlmServiceStub
+
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+CHANNEL_OPTIONS = [
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A service that restarts is found again within two seconds, not after gRPC's growing pauses.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # Retrying is the workflow's business, where each try is recorded.
+    ("grpc.enable_retries", 0),
+]
+
+T = TypeVar("T")
+
+
+class Peer:
+    """One service behind the gateway, under the name that errors and logs give it."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+    async def call(self, answer: Awaitable[T]) -> T:
+        """The answer to a unary call.
+
+        Raises:
+            SparkError: what the peer sent, or `Unavailable` where it cannot be reached.
+        """
+        try:
+            return await answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self.name) from error
+
+    async def stream(self, answers: AsyncIterator[T]) -> AsyncIterator[T]:
+        """The answers of a streaming call; raises as `call`."""
+        try:
+            async for answer in answers:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self.name) from error
+
+
+class VlmPeer(Peer):
+    """The VLM service: the plan and guide stages."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("vlm", address)
+        self.stub = VlmServiceStub(self.channel)
+
+
+class RefinementPeer(Peer):
+    """The refinement service: the refine stage."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("refinement", address)
+        self.stub = RefinementServiceStub(self.channel)

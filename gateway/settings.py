@@ -1,0 +1,60 @@
+"""Settings of the gateway, from the environment: `SPARK_GATEWAY_DATA_FOLDER=/var/lib/spark` and so on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How one gateway process runs; a cluster differs from a laptop in these only."""
+
+    model_config = SettingsConfigDict(env_prefix="SPARK_GATEWAY_", frozen=True, protected_namespaces=())
+
+    address: str = "127.0.0.1:50050"
+    """Where the public API listens."""
+    metrics_port: int | None = None
+    """Where Prometheus reads; None for nowhere."""
+    log_level: str = "INFO"
+
+    data_folder: Path = Path(".spark/data")
+    """Home of the database and the artifacts, unless the URLs below name others."""
+    database_url: str = ""
+    """SQLAlchemy URL of the workflow database; empty for SQLite in the data folder."""
+    store_url: str = ""
+    """obstore URL of the artifacts, e.g. `s3://bucket/prefix`; empty for a folder in the data folder."""
+    executor_id: str = "gateway-0"
+    """Stable name of this replica: after a crash it takes up again what it had begun under this name."""
+
+    vlm_address: str = "127.0.0.1:50051"
+    triton_address: str = "127.0.0.1:8001"
+    refinement_address: str = "127.0.0.1:50052"
+    triton_shared_memory: bool = True
+    """Hand large tensors to Triton through /dev/shm; only where both run on one host."""
+    triton_repository: Path | None = None
+    """The folder that Triton serves, if it can be read here: reports then carry the weights' digests."""
+
+    concurrency: int = Field(1, ge=1)
+    """Reconstructions that this replica works on at once; the others queue."""
+    max_queued: int = Field(1000, ge=1)
+    """Accepted and unfinished reconstructions beyond which new ones are refused."""
+    stage_attempts: int = Field(6, ge=1)
+    """Tries of a stage whose service is unavailable."""
+    stage_retry_seconds: float = Field(1.0, gt=0)
+    """Pause before the second try [s]; it doubles each time."""
+    stage_timeout_seconds: float = Field(900.0, gt=0)
+    """Longest time one try of a stage may take [s]."""
+    guidance_scale: float = Field(2.0, ge=1)
+    """Classifier-free guidance of part_dit; 1 is none."""
+    grace_seconds: float = Field(10.0, ge=0)
+    """How long calls in flight may go on after SIGTERM [s]; work goes on at the next start."""
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_folder / 'gateway.sqlite').resolve()}"
+
+    @property
+    def resolved_store_url(self) -> str:
+        return self.store_url or (self.data_folder / "artifacts").resolve().as_uri()

@@ -1,0 +1,153 @@
+"""Calls to the Triton models, in numeric tensors; large inputs go through system shared memory on one host."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2
+from tritonclient.grpc.aio import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, shared_memory
+
+from articulation.typing import AnyArray
+from gateway.peers import CHANNEL_OPTIONS
+from serving.digest import folder_digest
+from serving.errors import DeadlineExceeded, ModelNotReady, SparkError, Unavailable
+from serving.status import hidden
+from spark.v1 import model_pb2
+
+PEER = "triton"
+SHARED_MEMORY_BYTES = 64 * 1024
+"""A request whose large tensors together reach this size hands them over in shared memory."""
+
+_UNAVAILABLE = str(grpc.StatusCode.UNAVAILABLE)
+_DEADLINE = str(grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class TritonModels:
+    """The models of one Triton server.
+
+    Args:
+        address: host and port of its gRPC endpoint.
+        use_shared_memory: it runs on this host and sees the same /dev/shm.
+        repository: the folder it serves, for digests; None where it cannot be read.
+    """
+
+    def __init__(self, address: str, use_shared_memory: bool, repository: Path | None) -> None:
+        self._client = InferenceServerClient(address, channel_args=CHANNEL_OPTIONS)
+        self._use_shared_memory = use_shared_memory
+        self._repository = repository
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def served(self) -> dict[str, list[str]]:
+        """Every model in service and its versions.
+
+        Raises:
+            Unavailable: Triton cannot be reached.
+        """
+        try:
+            index = await self._client.get_model_repository_index()
+        except InferenceServerException as error:
+            raise _spark_error(error) from error
+        versions: dict[str, list[str]] = {}
+        for model in index.models:
+            if model.state == "READY":
+                versions.setdefault(model.name, []).append(model.version)
+        return versions
+
+    async def infer(
+        self, model: str, version: str, tensors: Mapping[str, AnyArray], outputs: Sequence[str], timeout_seconds: float
+    ) -> tuple[dict[str, AnyArray], model_pb2.ModelVersion]:
+        """Run a model once.
+
+        Args:
+            version: a served version; empty for the one in service.
+            tensors: inputs by name, as `docs/tensors.md` lists them.
+
+        Returns:
+            outputs by name, and the version that answered.
+
+        Raises:
+            ModelNotReady: Triton runs and does not serve the model.
+            Unavailable: Triton cannot be reached.
+            DeadlineExceeded: it took longer than `timeout_seconds`.
+        """
+        try:
+            if not await self._client.is_model_ready(model, version):
+                raise ModelNotReady(f"triton does not serve {model} {version}".rstrip(), metadata={"model": model})
+            async with self._inputs(tensors) as inputs:
+                answer = await self._client.infer(
+                    model,
+                    inputs,
+                    model_version=version,
+                    outputs=[InferRequestedOutput(name) for name in outputs],
+                    client_timeout=timeout_seconds,
+                )
+        except InferenceServerException as error:
+            raise _spark_error(error) from error
+        response: service_pb2.ModelInferResponse = answer.get_response()
+        arrays = {name: answer.as_numpy(name) for name in outputs}
+        digest = await asyncio.to_thread(self._digest, model, response.model_version)
+        return arrays, model_pb2.ModelVersion(model=model, version=response.model_version, digest=digest)
+
+    def _digest(self, model: str, version: str) -> str:
+        return "" if self._repository is None else _weights_digest(self._repository / model / version / "weights")
+
+    @asynccontextmanager
+    async def _inputs(self, tensors: Mapping[str, AnyArray]) -> AsyncIterator[list[InferInput]]:
+        """The request's tensors; those in shared memory live as long as the context."""
+        inputs = {
+            name: InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+            for name, array in tensors.items()
+        }
+        total = sum(array.nbytes for array in tensors.values())
+        if not self._use_shared_memory or total < SHARED_MEMORY_BYTES:
+            for name, array in tensors.items():
+                inputs[name].set_data_from_numpy(np.ascontiguousarray(array))
+            yield list(inputs.values())
+            return
+        region = f"spark_{uuid.uuid4().hex}"
+        handle = shared_memory.create_shared_memory_region(region, region, total, create_only=True)
+        try:
+            shared_memory.set_shared_memory_region(handle, [np.ascontiguousarray(a) for a in tensors.values()])
+            await self._client.register_system_shared_memory(region, region, total)
+            try:
+                offset = 0
+                for name, array in tensors.items():
+                    inputs[name].set_shared_memory(region, array.nbytes, offset)
+                    offset += array.nbytes
+                yield list(inputs.values())
+            finally:
+                await self._forget(region)
+        finally:
+            shared_memory.destroy_shared_memory_region(handle)
+
+    async def _forget(self, region: str) -> None:
+        """Let Triton unmap a region; a Triton that died has done so already."""
+        try:
+            await self._client.unregister_system_shared_memory(region)
+        except InferenceServerException as error:
+            if error.status() != _UNAVAILABLE:
+                raise
+
+
+@lru_cache(maxsize=64)
+def _weights_digest(folder: Path) -> str:
+    """A version's digest; a version in service never changes, so it is computed once."""
+    return folder_digest(folder)
+
+
+def _spark_error(error: InferenceServerException) -> SparkError:
+    if error.status() == _UNAVAILABLE:
+        return Unavailable(f"{PEER} cannot be reached", metadata={"peer": PEER})
+    if error.status() == _DEADLINE:
+        return DeadlineExceeded(f"{PEER} did not answer in time", metadata={"peer": PEER})
+    return hidden(error, PEER)
