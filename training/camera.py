@@ -1,0 +1,76 @@
+"""Random views that frame an object, in bands of angle that belong either to training or to the test split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from articulation.camera import Camera
+from articulation.typing import Array
+from training.draw import Split
+
+AZIMUTH = (np.radians(-50.0), np.radians(50.0))
+ELEVATION = (np.radians(-5.0), np.radians(35.0))
+FOV = (np.radians(25.0), np.radians(50.0))
+FILL = (0.55, 0.85)
+"""Larger side of the closed object's picture, as a fraction of the frame."""
+BANDS = 20
+"""Each angle's range is cut into this many bands; every fourth one belongs to the test split alone."""
+_UNIT_BOX = np.ones(3)
+_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
+
+
+def sample_camera(rng: np.random.Generator, split: Split, half_extent: Array | None = None) -> Camera:
+    """One view; `half_extent` (3,) of the object to frame, the unit cube when it is not known."""
+    half = _UNIT_BOX if half_extent is None else half_extent
+    return Camera.from_array(sample_cameras(rng, split, half[None])[0])
+
+
+def sample_cameras(rng: np.random.Generator, split: Split, half_extents: Array) -> Array:
+    """(B, 6) views, in `Camera.to_array` order, that frame objects with half sides (B, 3)."""
+    count = len(half_extents)
+    azimuth = _banded(rng, split, *AZIMUTH, count)
+    elevation = _banded(rng, split, *ELEVATION, count)
+    fov = rng.uniform(*FOV, count)
+    fill = rng.uniform(*FILL, count)
+    corners = _in_view(azimuth, elevation, half_extents)
+    focal = 1 / np.tan(fov / 2)
+    distance = np.full(count, 6.0)
+    for _ in range(12):
+        low, high = _frame(corners, focal, distance)
+        distance *= ((high - low).max(-1) / 2 / fill) ** 0.9
+        distance = np.maximum(distance, corners[..., 2].max(-1) * 1.2)
+    low, high = _frame(corners, focal, distance)
+    slack = 1 - (high - low) / 2
+    shift = -(low + high) / 2 + rng.uniform(-0.4, 0.4, (count, 2)) * slack
+    return np.concatenate([np.stack([azimuth, elevation, distance, fov], -1), shift], -1)
+
+
+def band(value: Array, low: float, high: float) -> Array:
+    """Index of the band that holds each angle."""
+    return np.clip(np.floor((value - low) / (high - low) * BANDS), 0, BANDS - 1).astype(np.int64)
+
+
+def is_held_out(bands: Array) -> Array:
+    """Which bands training never draws from."""
+    return bands % 4 == 2
+
+
+def _banded(rng: np.random.Generator, split: Split, low: float, high: float, count: int) -> Array:
+    open_bands = np.flatnonzero(is_held_out(np.arange(BANDS)) == (split is Split.TEST))
+    chosen = open_bands[rng.integers(0, len(open_bands), count)]
+    return low + (chosen + rng.uniform(0.001, 0.999, count)) / BANDS * (high - low)
+
+
+def _in_view(azimuth: Array, elevation: Array, half_extents: Array) -> Array:
+    """(B, 8, 3) box corners along the cameras' right, up and backward directions."""
+    sa, ca, se, ce = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
+    zero = np.zeros_like(sa)
+    rotation = np.stack([ca, zero, -sa, -sa * se, ce, -ca * se, sa * ce, se, ca * ce], -1).reshape(-1, 3, 3)
+    return np.einsum("bij,bkj->bki", rotation, half_extents[:, None] * _CORNERS)
+
+
+def _frame(corners: Array, focal: Array, distance: Array) -> tuple[Array, Array]:
+    """(B, 2) lowest and highest image coordinate (u, v) of the corners, before any shift."""
+    depth = distance[:, None] - corners[..., 2]
+    image = focal[:, None, None] * corners[..., :2] / depth[..., None] * (1.0, -1.0)
+    return image.min(1), image.max(1)

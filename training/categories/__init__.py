@@ -1,0 +1,1 @@
+"""One module a category; each has `build(draw) -> ObjectSpec`."""

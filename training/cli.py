@@ -1,0 +1,37 @@
+"""The `spark-training` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.draw import Split
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.command()
+def preview(
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("out/preview.png"),
+    count: int = 24,
+    split: Split = Split.TRAIN,
+    size: int = 192,
+    columns: int = 3,
+    seed: int = 0,
+) -> None:
+    """Write a contact sheet: each object photographed, opened, and its part mask."""
+    from training.preview import contact_sheet
+
+    contact_sheet(output, count, split, size, columns, seed)
+    typer.echo(output)
+
+
+@app.callback()
+def main() -> None:
+    """Training data, examples and evaluation."""
+
+
+if __name__ == "__main__":
+    app()

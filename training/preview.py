@@ -1,0 +1,53 @@
+"""Contact sheets: each object closed in a scene, opened, alone on white, and its part mask."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from articulation.typing import ImageArray
+from training.camera import sample_camera
+from training.draw import Split
+from training.objects import generate
+from training.render import Background, render
+from training.scene import pack
+from training.spec import ObjectSpec
+
+PALETTE = torch.tensor(
+    [(0.8, 0.8, 0.8)] + [colorsys.hsv_to_rgb(i * 0.381 % 1, 0.75, 0.9) for i in range(31)] + [(1.0, 1.0, 1.0)]
+)
+"""(33, 3) colour of each link; the last one, index -1, is the background."""
+
+
+def contact_sheet(path: Path, count: int, split: Split, size: int, columns: int, seed: int = 0) -> None:
+    """Write a picture of `count` objects, four views each, `columns` objects a row."""
+    specs = [generate(seed + index, split) for index in range(count)]
+    tiles = [np.concatenate(list(views), 1) for views in zip(*_views(specs, split, size, seed), strict=True)]
+    while len(tiles) % columns:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows)).save(path)
+
+
+def to_bytes(rgb: Tensor) -> ImageArray:
+    """(..., 3) sRGB in [0, 1] as bytes."""
+    return (rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def _views(specs: Sequence[ObjectSpec], split: Split, size: int, seed: int) -> list[ImageArray]:
+    scene = pack(specs, "cpu")
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    cameras = torch.tensor(np.stack([sample_camera(rng, split, x.half_extent).to_array() for x in specs])).float()
+    closed, opened = torch.zeros_like(scene.joint_upper), scene.joint_upper * 0.7
+    everything = scene.link_valid
+    photo = render(scene, cameras, closed, everything, size, Background.RANDOM, generator, samples=2).rgb
+    open_view = render(scene, cameras, opened, everything, size, samples=2).rgb
+    mask = PALETTE[render(scene, cameras, closed, everything, size).link]
+    return [to_bytes(x) for x in (photo, open_view, mask)]
