@@ -133,6 +133,7 @@ class Ensemble:
             "SPARK_GATEWAY_DATA_FOLDER": str(data),
             "SPARK_GATEWAY_VLM_ADDRESS": where["vlm"],
             "SPARK_GATEWAY_TRITON_ADDRESS": where["triton"],
+            "SPARK_GATEWAY_TRITON_REPOSITORY": str(self.models / "triton"),
             "SPARK_GATEWAY_REFINEMENT_ADDRESS": where["refinement"],
         }
 
