@@ -86,7 +86,9 @@ class Plan:
             raise InvalidArticulation("size", f"must lie in [0.01, 20] m, got {self.size}")
         for index, part in enumerate(self.parts):
             if part.material not in MATERIALS:
-                raise InvalidArticulation(f"parts[{index}].material", f"{part.material!r} is not one of {sorted(MATERIALS)}")
+                raise InvalidArticulation(
+                    f"parts[{index}].material", f"{part.material!r} is not one of {sorted(MATERIALS)}"
+                )
         self.articulation()
 
     def articulation(self) -> Articulation:

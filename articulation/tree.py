@@ -47,7 +47,9 @@ class Articulation:
         seen: set[str] = set()
         for index, link in enumerate(self.links):
             if not NAME_PATTERN.match(link.name):
-                raise InvalidArticulation(f"parts[{index}].name", f"{link.name!r} does not match {NAME_PATTERN.pattern}")
+                raise InvalidArticulation(
+                    f"parts[{index}].name", f"{link.name!r} does not match {NAME_PATTERN.pattern}"
+                )
             if link.name in seen:
                 raise InvalidArticulation(f"parts[{index}].name", f"{link.name!r} is used twice")
             seen.add(link.name)

@@ -1,0 +1,145 @@
+"""USD of an asset: links as rigid bodies with convex collision, masses, textures, and UsdPhysics joints.
+
+The stage is z up, in metres and kilograms. UsdPhysics wants revolute limits, and damping, in degrees. The joint friction
+has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
+
+from articulation.asset import Asset, Body, Inertial, Mesh, TexturedMesh, link_origins
+from articulation.files import texture_path
+from articulation.joint import JointType
+from articulation.materials import MATERIALS
+from articulation.tree import Link
+from articulation.typing import Array
+
+
+def write_usd(asset: Asset) -> bytes:
+    """The asset as a .usda text layer; textures are referred to by their path in the asset folder."""
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    base = Sdf.Path.absoluteRootPath.AppendChild(asset.name)
+    stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, base).GetPrim())
+    origins = link_origins(asset.articulation)
+    for link, body, origin in zip(asset.articulation, asset.bodies, origins, strict=True):
+        _define_link(stage, base, link, body, origin)
+    for index, link in enumerate(asset.articulation):
+        parent = asset.articulation.links[link.parent] if link.parent >= 0 else None
+        offset = origins[index] - (origins[link.parent] if parent else 0.0)
+        _define_joint(stage, base, link, parent, asset.bodies[index], offset)
+    text: str = stage.GetRootLayer().ExportToString()
+    return text.encode()
+
+
+def _define_link(stage: Usd.Stage, base: Sdf.Path, link: Link, body: Body, origin: Array) -> None:
+    path = base.AppendChild(link.name)
+    xform = UsdGeom.Xform.Define(stage, path)
+    xform.AddTranslateOp().Set(Gf.Vec3d(*origin.tolist()))
+    UsdPhysics.RigidBodyAPI.Apply(xform.GetPrim())
+    if link.parent < 0:
+        UsdPhysics.ArticulationRootAPI.Apply(xform.GetPrim())
+    _set_mass(xform.GetPrim(), body.inertial, origin)
+    visual = _define_mesh(stage, path.AppendChild("visual"), body.visual, origin)
+    coordinates = UsdGeom.PrimvarsAPI(visual).CreatePrimvar(
+        "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
+    )
+    coordinates.Set(Vt.Vec2fArray.FromNumpy(body.visual.uvs.astype(np.float32)))
+    material = _define_material(stage, path.AppendChild("material"), link, body.visual)
+    UsdShade.MaterialBindingAPI.Apply(visual.GetPrim()).Bind(material)
+    for index, piece in enumerate(body.collision):
+        mesh = _define_mesh(stage, path.AppendChild(f"collision_{index}"), piece, origin)
+        mesh.CreatePurposeAttr(UsdGeom.Tokens.guide)
+        UsdPhysics.CollisionAPI.Apply(mesh.GetPrim())
+        UsdPhysics.MeshCollisionAPI.Apply(mesh.GetPrim()).CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
+        UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(
+            material, UsdShade.Tokens.weakerThanDescendants, materialPurpose="physics"
+        )
+
+
+def _set_mass(prim: Usd.Prim, inertial: Inertial, origin: Array) -> None:
+    moments, axes = np.linalg.eigh(inertial.inertia)
+    axes[:, 2] *= np.sign(np.linalg.det(axes))
+    mass = UsdPhysics.MassAPI.Apply(prim)
+    mass.CreateMassAttr(inertial.mass)
+    mass.CreateCenterOfMassAttr(Gf.Vec3f(*(inertial.center - origin).tolist()))
+    mass.CreateDiagonalInertiaAttr(Gf.Vec3f(*moments.tolist()))
+    mass.CreatePrincipalAxesAttr(Gf.Quatf(Gf.Matrix3d(*axes.T.reshape(-1).tolist()).ExtractRotation().GetQuat()))
+
+
+def _define_mesh(stage: Usd.Stage, path: Sdf.Path, source: Mesh | TexturedMesh, origin: Array) -> UsdGeom.Mesh:
+    mesh = UsdGeom.Mesh.Define(stage, path)
+    points = Vt.Vec3fArray.FromNumpy((source.vertices - origin).astype(np.float32))
+    mesh.CreatePointsAttr(points)
+    mesh.CreateExtentAttr(UsdGeom.PointBased.ComputeExtent(points))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(source.faces), 3, np.int32)))
+    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(source.faces.reshape(-1).astype(np.int32)))
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    return mesh
+
+
+def _define_material(stage: Usd.Stage, path: Sdf.Path, link: Link, visual: TexturedMesh) -> UsdShade.Material:
+    """A preview surface with the link's texture, and the physical material beside it."""
+    material = UsdShade.Material.Define(stage, path)
+    surface = UsdShade.Shader.Define(stage, path.AppendChild("surface"))
+    surface.CreateIdAttr("UsdPreviewSurface")
+    surface.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.8)
+    reader = UsdShade.Shader.Define(stage, path.AppendChild("coordinates"))
+    reader.CreateIdAttr("UsdPrimvarReader_float2")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+    texture = UsdShade.Shader.Define(stage, path.AppendChild("texture"))
+    texture.CreateIdAttr("UsdUVTexture")
+    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{texture_path(link.name)}")
+    texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
+    average = visual.texture.reshape(-1, 3).mean(0) / 255.0
+    texture.CreateInput("fallback", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(*average.tolist(), 1.0))
+    texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(
+        reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+    )
+    surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).ConnectToSource(
+        texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
+    )
+    material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", Sdf.ValueTypeNames.Token))
+    physics = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
+    physics.CreateDensityAttr(MATERIALS[link.material].density)
+    physics.CreateStaticFrictionAttr(MATERIALS[link.material].friction)
+    physics.CreateDynamicFrictionAttr(MATERIALS[link.material].friction)
+    return material
+
+
+def _define_joint(stage: Usd.Stage, base: Sdf.Path, link: Link, parent: Link | None, body: Body, offset: Array) -> None:
+    """The joint that holds the link to its parent, or the root to the world."""
+    path = base.AppendChild("Joints").AppendChild(f"{link.name}_joint")
+    joint = link.joint
+    degrees = 180.0 / np.pi if joint.type.rotates else 1.0
+    if joint.type.rotates:
+        prim = UsdPhysics.RevoluteJoint.Define(stage, path)
+    elif joint.type is JointType.PRISMATIC:
+        prim = UsdPhysics.PrismaticJoint.Define(stage, path)
+    else:
+        prim = UsdPhysics.FixedJoint.Define(stage, path)
+    if parent is not None:
+        prim.CreateBody0Rel().SetTargets([base.AppendChild(parent.name)])
+    prim.CreateBody1Rel().SetTargets([base.AppendChild(link.name)])
+    prim.CreateLocalPos0Attr(Gf.Vec3f(*offset.tolist()))
+    prim.CreateLocalPos1Attr(Gf.Vec3f(0.0))
+    if not joint.type.moves:
+        return
+    turn = Gf.Quatf(Gf.Rotation(Gf.Vec3d(1, 0, 0), Gf.Vec3d(*joint.axis.tolist())).GetQuat())
+    prim.CreateLocalRot0Attr(turn)
+    prim.CreateLocalRot1Attr(turn)
+    prim.CreateAxisAttr(UsdPhysics.Tokens.x)
+    if joint.type is not JointType.CONTINUOUS:
+        prim.CreateLowerLimitAttr(joint.lower * degrees)
+        prim.CreateUpperLimitAttr(joint.upper * degrees)
+    drive = UsdPhysics.DriveAPI.Apply(prim.GetPrim(), "angular" if joint.type.rotates else "linear")
+    drive.CreateTypeAttr(UsdPhysics.Tokens.force)
+    drive.CreateStiffnessAttr(0.0)
+    drive.CreateDampingAttr(body.dynamics.damping / degrees)
+    drive.CreateMaxForceAttr(body.dynamics.effort)
+    friction = prim.GetPrim().CreateAttribute("spark:jointFriction", Sdf.ValueTypeNames.Float)
+    friction.Set(body.dynamics.friction)
