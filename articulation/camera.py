@@ -51,7 +51,8 @@ class Camera:
     @property
     def position(self) -> Array:
         """(3,) centre of projection in model space."""
-        return self.distance * self.rotation[2]
+        position: Array = self.distance * self.rotation[2]
+        return position
 
     @property
     def rotation(self) -> Array:

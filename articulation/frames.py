@@ -32,11 +32,13 @@ class UrdfFrame:
 
     def points(self, points: Array) -> Array:
         """(..., 3) model space -> (..., 3) URDF frame [m]."""
-        return self.scale * (np.asarray(points) - (0.0, self.floor, 0.0)) @ MODEL_TO_URDF.T
+        moved: Array = self.scale * (np.asarray(points) - (0.0, self.floor, 0.0)) @ MODEL_TO_URDF.T
+        return moved
 
     def points_to_model(self, points: Array) -> Array:
         """(..., 3) URDF frame [m] -> (..., 3) model space; the inverse of `points`."""
-        return np.asarray(points) / self.scale @ MODEL_TO_URDF + (0.0, self.floor, 0.0)
+        moved: Array = np.asarray(points) / self.scale @ MODEL_TO_URDF + (0.0, self.floor, 0.0)
+        return moved
 
     def joint(self, joint: Joint) -> Joint:
         """A joint in model space -> the same joint in the URDF frame, prismatic limits in metres."""

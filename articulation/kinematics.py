@@ -27,7 +27,8 @@ def rotation_about(axis: Array, angle: Array | float) -> Array:
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     turn = np.asarray(angle, dtype=np.float64)[..., None, None]
-    return np.eye(3) + np.sin(turn) * cross + (1 - np.cos(turn)) * (cross @ cross)
+    rotation: Array = np.eye(3) + np.sin(turn) * cross + (1 - np.cos(turn)) * (cross @ cross)
+    return rotation
 
 
 def joint_motion(joint: Joint, coordinate: Array | float) -> Array:

@@ -128,8 +128,8 @@ class JointScores:
         axis_sign_free: the same for undirected axes.
         origin: distance between the axis lines, in model units; None unless both turn and the types are the same.
         range_iou: overlap of the two ranges over their union; None unless both have limits.
-        success: type right, axis within `SUCCESS_AXIS`, origin within `SUCCESS_ORIGIN`. The direction of the axis counts
-            but for a continuous joint, which has no way to open.
+        success: type right, axis within `SUCCESS_AXIS`, origin within `SUCCESS_ORIGIN`. The axis' direction
+            counts but for a continuous joint, which has no way to open.
     """
 
     type_right: bool

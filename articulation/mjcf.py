@@ -18,7 +18,7 @@ from articulation.materials import MATERIALS
 from articulation.typing import Array
 
 ARMATURE_FRACTION = 0.01
-"""Rotor inertia that MuJoCo adds to a joint, as a fraction of the link's mass: keeps the integration of light knobs stable."""
+"""Inertia that MuJoCo adds to a joint, as a fraction of the link's own: keeps light knobs stable."""
 
 
 def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:

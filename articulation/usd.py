@@ -1,6 +1,6 @@
 """USD of an asset: links as rigid bodies with convex collision, masses, textures, and UsdPhysics joints.
 
-The stage is z up, in metres and kilograms. UsdPhysics wants revolute limits, and damping, in degrees. The joint friction
+The stage is z up, in metres and kilograms. UsdPhysics wants revolute limits, and damping, in degrees. Joint friction
 has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`.
 """
 
