@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import trimesh
 from PIL import Image
+from trimesh.visual import TextureVisuals
+from trimesh.visual.material import PBRMaterial
 
 from articulation.typing import AnyArray
 
@@ -63,17 +65,16 @@ def write_glb(
     """
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     if texture is not None:
-        material = trimesh.visual.material.PBRMaterial(
-            baseColorTexture=Image.fromarray(texture), metallicFactor=0.0, roughnessFactor=0.8
-        )
-        mesh.visual = trimesh.visual.TextureVisuals(uv=uvs, material=material)
-    data: bytes = mesh.export(file_type="glb")
+        material = PBRMaterial(baseColorTexture=Image.fromarray(texture), metallicFactor=0.0, roughnessFactor=0.8)  # type: ignore[no-untyped-call]
+        mesh.visual = TextureVisuals(uv=uvs, material=material)  # type: ignore[no-untyped-call]
+    data = mesh.export(file_type="glb")
+    assert isinstance(data, bytes)
     return data
 
 
 def read_glb(data: bytes) -> tuple[AnyArray, AnyArray]:
     """Vertices (v, 3) and faces (f, 3) of a part written by `write_glb`."""
-    mesh = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+    mesh = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
     return np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,19 +37,19 @@ class Settings(BaseSettings):
     triton_repository: Path | None = None
     """The folder that Triton serves, if it can be read here: reports then carry the weights' digests."""
 
-    concurrency: int = Field(1, ge=1)
+    concurrency: Annotated[int, Field(ge=1)] = 1
     """Reconstructions that this replica works on at once; the others queue."""
-    max_queued: int = Field(1000, ge=1)
+    max_queued: Annotated[int, Field(ge=1)] = 1000
     """Accepted and unfinished reconstructions beyond which new ones are refused."""
-    stage_attempts: int = Field(6, ge=1)
+    stage_attempts: Annotated[int, Field(ge=1)] = 6
     """Tries of a stage whose service is unavailable."""
-    stage_retry_seconds: float = Field(1.0, gt=0)
+    stage_retry_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Pause before the second try [s]; it doubles each time."""
-    stage_timeout_seconds: float = Field(900.0, gt=0)
+    stage_timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
     """Longest time one try of a stage may take [s]."""
-    guidance_scale: float = Field(2.0, ge=1)
+    guidance_scale: Annotated[float, Field(ge=1)] = 2.0
     """Classifier-free guidance of part_dit; 1 is none."""
-    grace_seconds: float = Field(10.0, ge=0)
+    grace_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long calls in flight may go on after SIGTERM [s]; work goes on at the next start."""
 
     @property

@@ -95,11 +95,16 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
         _log.info("stopped", port=port)
 
 
-async def serve(services: Mapping[str, Register], options: ServerOptions) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. The main function of a service."""
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def serve(services: Mapping[str, Register], options: ServerOptions) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. The main function of a service."""
     async with running(services, options):
-        await stop.wait()
+        await until_stopped()

@@ -1,0 +1,33 @@
+"""What `ReconstructionOptions.quality` means to the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spark.v1 import reconstruction_service_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Effort of one quality level.
+
+    Attributes:
+        num_steps: sampling steps of part_dit.
+        resolution: cells along an edge of [-1, 1] for mesh extraction.
+        texture_size: side of each part's texture [pixels].
+    """
+
+    num_steps: int
+    resolution: int
+    texture_size: int
+
+
+PRESETS = {
+    pb.QUALITY_DRAFT: Preset(num_steps=8, resolution=64, texture_size=256),
+    pb.QUALITY_STANDARD: Preset(num_steps=20, resolution=96, texture_size=512),
+    pb.QUALITY_HIGH: Preset(num_steps=50, resolution=192, texture_size=1024),
+}
+
+
+def preset(quality: pb.Quality) -> Preset:
+    return PRESETS[quality or pb.QUALITY_STANDARD]

@@ -1,0 +1,89 @@
+"""The gateway process: `python -m gateway.server`, configured by `gateway.settings`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dbos import DBOS
+from google.longrunning import operations_pb2_grpc
+
+from gateway.artifacts import ArtifactStore
+from gateway.operations import OperationsService
+from gateway.package_worker import PackageWorker
+from gateway.peers import RefinementPeer, VlmPeer
+from gateway.reconstructions import Reconstructions
+from gateway.service import ReconstructionService
+from gateway.settings import Settings
+from gateway.stages.work import Services
+from gateway.triton import TritonModels
+from gateway.workflow import POLL_SECONDS, QUEUE, dbos_config, register
+from serving.logging import configure
+from serving.server import Register, ServerOptions, running, until_stopped
+from spark.v1 import reconstruction_service_pb2 as pb
+from spark.v1 import reconstruction_service_pb2_grpc
+
+MAX_MESSAGE_BYTES = 24 * 1024 * 1024
+"""An upload of 16 MiB and the rest of its request."""
+
+RECONSTRUCTION_SERVICE = pb.DESCRIPTOR.services_by_name["ReconstructionService"].full_name
+OPERATIONS_SERVICE = "google.longrunning.Operations"
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
+    """The gateway's services by name; while the context is open, queued reconstructions are worked on.
+
+    Workflows run on the event loop that this is entered in. Leaving it abandons the work at hand, which goes on at the
+    next start.
+    """
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    store = ArtifactStore.open(settings.resolved_store_url)
+    services = Services(
+        settings=settings,
+        vlm=VlmPeer(settings.vlm_address),
+        triton=TritonModels(settings.triton_address, settings.triton_shared_memory, settings.triton_repository),
+        refinement=RefinementPeer(settings.refinement_address),
+        package=PackageWorker(),
+    )
+    DBOS(config=dbos_config(settings))
+    reconstruct = register(services, store)
+    DBOS.launch()
+    try:
+        await DBOS.register_queue_async(
+            QUEUE,
+            worker_concurrency=settings.concurrency,
+            polling_interval_sec=POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        reconstructions = Reconstructions(reconstruct, store, settings.max_queued)
+        api = ReconstructionService(reconstructions, store, services.triton)
+        operations = OperationsService(reconstructions)
+        yield {
+            RECONSTRUCTION_SERVICE: lambda server: (
+                reconstruction_service_pb2_grpc.add_ReconstructionServiceServicer_to_server(api, server)
+            ),
+            OPERATIONS_SERVICE: lambda server: operations_pb2_grpc.add_OperationsServicer_to_server(operations, server),
+        }
+    finally:
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        await services.close()
+
+
+async def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure(settings.log_level)
+    options = ServerOptions(
+        address=settings.address,
+        grace_seconds=settings.grace_seconds,
+        max_message_bytes=MAX_MESSAGE_BYTES,
+        metrics_port=settings.metrics_port,
+    )
+    async with gateway(settings) as services, running(services, options):
+        await until_stopped()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,60 @@
+"""Refine: joints made to agree with the images, by the refinement service."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from gateway.plans import PATH, check_plan, openings, plan_to_json
+from gateway.stages import guide, shape
+from gateway.stages.work import Outcome, Work
+from serving.errors import StageFailed
+from spark.convert import plan_to_proto
+from spark.v1 import refinement_service_pb2 as rpb
+
+RESULT_PATH = "refine/result.json"
+PROGRESS_SECONDS = 0.5
+"""Progress is stored for those who resume a watch, so it is thinned to this pace."""
+
+
+async def run(work: Work) -> Outcome:
+    """Write the refined `plan.json`, and losses and found openings as `refine/result.json`.
+
+    Raises:
+        StageFailed: the service ended without a result, or with one for other parts.
+    """
+    plan = await work.plan()
+    opening = openings(plan)
+    request = rpb.RefineArticulationRequest(
+        plan=plan_to_proto(plan),
+        part_meshes=[await work.read(shape.mesh_path(part.name)) for part in plan.parts],
+        closed_image=await work.read(guide.OBJECT_PATH),
+        open_image=await work.read(guide.OPEN_PATH),
+        opening=opening,
+        seed=work.options.seed,
+    )
+    result: rpb.RefinementResult | None = None
+    reported = time.monotonic()
+    peer = work.services.refinement
+    call = peer.stub.RefineArticulation(request, timeout=work.settings.stage_timeout_seconds)
+    async for message in peer.stream(call):
+        if message.WhichOneof("event") == "result":
+            result = message.result
+        elif time.monotonic() - reported >= PROGRESS_SECONDS:
+            reported = time.monotonic()
+            step = message.progress
+            await work.progress(step.step / max(step.total_steps, 1), f"loss {step.loss:.4g}")
+    if result is None or len(result.plan.parts) != len(plan.parts):
+        raise StageFailed("refinement ended without a result for every part", metadata={"stage": "refine"})
+    refined = check_plan(result.plan)
+    summary = {
+        "initial_loss": result.initial_loss,
+        "final_loss": result.final_loss,
+        "opening": opening,
+        "coordinates": list(result.coordinates),
+    }
+    artifacts = [
+        await work.session.put(PATH, plan_to_json(refined)),
+        await work.session.put(RESULT_PATH, json.dumps(summary, indent=1).encode()),
+    ]
+    return Outcome(artifacts, [result.model])

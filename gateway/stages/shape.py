@@ -1,0 +1,72 @@
+"""Shape: images and the parent graph to part meshes, by part_dit on Triton."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from articulation.plan import Plan
+from articulation.typing import AnyArray
+from gateway.images import read_rgb
+from gateway.meshes import PackedMeshes, write_glb
+from gateway.plans import PATH, plan_to_json, without_parts
+from gateway.quality import preset
+from gateway.stages import guide
+from gateway.stages.work import Outcome, Work
+from serving.errors import StageFailed
+
+MODEL = "part_dit"
+OUTPUTS = ("vertices", "faces", "vertex_offsets", "face_offsets")
+
+
+def mesh_path(name: str) -> str:
+    return f"shape/parts/{name}.glb"
+
+
+async def images(work: Work, plan: Plan) -> tuple[AnyArray, AnyArray]:
+    """(S, S, 3) the object and (K, S, S, 3) its parts, uint8, as the guide stage drew them."""
+    files = [await work.read(path) for path in (guide.OBJECT_PATH, *(guide.part_path(p.name) for p in plan.parts))]
+    pictures = await asyncio.to_thread(lambda: [read_rgb(data) for data in files])
+    return pictures[0], np.stack(pictures[1:])
+
+
+async def run(work: Work) -> Outcome:
+    """Write one `shape/parts/NAME.glb` a part, in model space.
+
+    A part without a surface that carries no other part is left out, and a `plan.json` without it is written.
+
+    Raises:
+        EmptyPart: a part that others hang on came out without a surface.
+        StageFailed: the meshes are not finite or not one a part.
+    """
+    plan = await work.plan()
+    object_image, part_images = await images(work, plan)
+    effort = preset(work.options.quality)
+    tensors = {
+        "object_image": object_image,
+        "part_images": part_images,
+        "parent_index": np.array([part.parent for part in plan.parts], np.int32),
+        "part_boxes": np.stack([part.box.to_array() for part in plan.parts]).astype(np.float32),
+        "seed": np.array([work.options.seed], np.int64),
+        "num_steps": np.array([effort.num_steps], np.int32),
+        "guidance_scale": np.array([work.settings.guidance_scale], np.float32),
+        "resolution": np.array([effort.resolution], np.int32),
+    }
+    outputs, model = await work.services.triton.infer(
+        MODEL, work.options.model_versions.get(MODEL, ""), tensors, OUTPUTS, work.settings.stage_timeout_seconds
+    )
+    meshes = PackedMeshes(**outputs)
+    if len(meshes) != len(plan.parts) or not np.isfinite(meshes.vertices).all():
+        raise StageFailed(
+            f"{len(meshes)} meshes for {len(plan.parts)} parts, or not finite", metadata={"stage": "shape"}
+        )
+    empty = [index for index in range(len(meshes)) if not len(meshes.part(index)[1])]
+    artifacts = []
+    if empty:
+        artifacts.append(await work.session.put(PATH, plan_to_json(without_parts(plan, empty))))
+    for index, part in enumerate(plan.parts):
+        if index not in empty:
+            data = await asyncio.to_thread(write_glb, *meshes.part(index))
+            artifacts.append(await work.session.put(mesh_path(part.name), data))
+    return Outcome(artifacts, [model])

@@ -1,0 +1,48 @@
+"""Texture: meshes and images to UV-mapped, textured meshes, by texture on Triton."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from gateway.meshes import PackedMeshes, read_glb, write_glb
+from gateway.quality import preset
+from gateway.stages import shape
+from gateway.stages.work import Outcome, Work
+
+MODEL = "texture"
+OUTPUTS = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets", "uvs", "textures")
+
+
+def mesh_path(name: str) -> str:
+    return f"texture/parts/{name}.glb"
+
+
+async def run(work: Work) -> Outcome:
+    """Write one textured `texture/parts/NAME.glb` a part, in model space."""
+    plan = await work.plan()
+    object_image, part_images = await shape.images(work, plan)
+    files = [await work.read(shape.mesh_path(part.name)) for part in plan.parts]
+    meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [read_glb(data) for data in files]))
+    tensors = {
+        "vertices": meshes.vertices,
+        "faces": meshes.faces,
+        "vertex_offsets": meshes.vertex_offsets,
+        "face_offsets": meshes.face_offsets,
+        "object_image": object_image,
+        "part_images": part_images,
+        "camera": plan.camera.to_array().astype(np.float32),
+        "texture_size": np.array([preset(work.options.quality).texture_size], np.int32),
+        "seed": np.array([work.options.seed], np.int64),
+    }
+    outputs, model = await work.services.triton.infer(
+        MODEL, work.options.model_versions.get(MODEL, ""), tensors, OUTPUTS, work.settings.stage_timeout_seconds
+    )
+    textured = PackedMeshes(*(outputs[name] for name in OUTPUTS[:4]))
+    artifacts = []
+    for index, part in enumerate(plan.parts):
+        uvs = outputs["uvs"][textured.vertex_span(index)]
+        data = await asyncio.to_thread(write_glb, *textured.part(index), uvs, outputs["textures"][index])
+        artifacts.append(await work.session.put(mesh_path(part.name), data))
+    return Outcome(artifacts, [model])

@@ -1,0 +1,79 @@
+"""What a stage is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from articulation.plan import Plan
+from gateway.artifacts import Session
+from gateway.package_worker import PackageWorker
+from gateway.peers import RefinementPeer, VlmPeer
+from gateway.plans import PATH, plan_from_json
+from gateway.settings import Settings
+from gateway.triton import TritonModels
+from spark.v1 import model_pb2
+from spark.v1 import reconstruction_service_pb2 as pb
+
+INPUT_PATH = "input.png"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything outside the gateway's own process that stages call."""
+
+    settings: Settings
+    vlm: VlmPeer
+    triton: TritonModels
+    refinement: RefinementPeer
+    package: PackageWorker
+
+    async def close(self) -> None:
+        await self.vlm.close()
+        await self.triton.close()
+        await self.refinement.close()
+        self.package.close()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage made, and with which models."""
+
+    artifacts: list[pb.Artifact]
+    models: list[model_pb2.ModelVersion] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage of one reconstruction.
+
+    Attributes:
+        name: "reconstructions/{id}".
+        options: what the caller asked for.
+        files: artifact path to digest, over the input and all earlier stages; a later stage's file replaces an earlier
+            one of the same path.
+        earlier: results of the earlier stages.
+        session: where to write artifacts.
+        services: whom to call.
+        progress: reports a fraction of the stage in [0, 1] and a short text.
+    """
+
+    name: str
+    options: pb.ReconstructionOptions
+    files: Mapping[str, str]
+    earlier: tuple[pb.StageResult, ...]
+    session: Session
+    services: Services
+    progress: Callable[[float, str], Awaitable[None]]
+
+    @property
+    def settings(self) -> Settings:
+        return self.services.settings
+
+    async def read(self, path: str) -> bytes:
+        """The bytes of an earlier stage's file."""
+        return await self.session.store.get(self.files[path])
+
+    async def plan(self) -> Plan:
+        """The latest plan."""
+        return plan_from_json(await self.read(PATH))

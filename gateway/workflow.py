@@ -1,0 +1,150 @@
+"""The durable workflow: six stages in a row, each done once.
+
+DBOS records every stage's result in the database. A process that dies is started again with the same `executor_id`,
+replays the recorded results and goes on with the stage that it was at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, error
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import Histogram
+
+from gateway import events
+from gateway.artifacts import ArtifactStore
+from gateway.settings import Settings
+from gateway.stages import guide, package, plan, refine, shape, texture
+from gateway.stages.work import INPUT_PATH, Outcome, Services, Work
+from serving.errors import Unavailable
+from serving.interceptors import as_spark_error
+from spark.v1 import reconstruction_service_pb2 as pb
+
+NAME = "reconstruct"
+QUEUE = "reconstructions"
+APPLICATION = "spark-gateway"
+WORKFLOW_VERSION = "1"
+"""Raise it when the order of steps changes: workflows of another version are not taken up by this code."""
+POLL_SECONDS = 0.2
+"""How soon a queued reconstruction, and a new event, are noticed on SQLite."""
+
+STAGES: dict[pb.Stage, Callable[[Work], Awaitable[Outcome]]] = {
+    pb.STAGE_PLAN: plan.run,
+    pb.STAGE_GUIDE: guide.run,
+    pb.STAGE_SHAPE: shape.run,
+    pb.STAGE_TEXTURE: texture.run,
+    pb.STAGE_REFINE: refine.run,
+    pb.STAGE_PACKAGE: package.run,
+}
+
+STAGE_SECONDS = Histogram(
+    "spark_stage_seconds",
+    "Time of one try of a stage, by stage and outcome (ok or the error's reason).",
+    ["stage", "outcome"],
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60, 180, 600),
+)
+
+Reconstruct = Callable[[str, bytes], Coroutine[Any, Any, None]]
+"""Takes the digest of the normalised image and the serialised options."""
+
+
+def stage_word(stage: pb.Stage) -> str:
+    """STAGE_PLAN -> "plan": the stage's name in step names, metrics and errors."""
+    return str(pb.Stage.Name(stage)).removeprefix("STAGE_").lower()
+
+
+def planned_stages(options: pb.ReconstructionOptions) -> list[pb.Stage]:
+    """The stages that a reconstruction will run."""
+    return [stage for stage in STAGES if not options.last_stage or stage <= options.last_stage]
+
+
+def dbos_config(settings: Settings) -> DBOSConfig:
+    return DBOSConfig(
+        name=APPLICATION,
+        system_database_url=settings.resolved_database_url,
+        application_version=WORKFLOW_VERSION,
+        executor_id=settings.executor_id,
+        notification_listener_polling_interval_sec=POLL_SECONDS,
+        log_level="WARNING",
+    )
+
+
+def register(services: Services, store: ArtifactStore) -> Reconstruct:
+    """Make the workflow known to DBOS; between `DBOS(...)` and `DBOS.launch()`."""
+
+    @DBOS.workflow(name=NAME)
+    async def reconstruct(image: str, options: bytes) -> None:
+        workflow_id = DBOS.workflow_id
+        assert workflow_id is not None
+        wanted = pb.ReconstructionOptions.FromString(options)
+        files = {INPUT_PATH: image}
+        earlier: list[pb.StageResult] = []
+        for stage in planned_stages(wanted):
+            with store.session() as session:
+                work = Work(
+                    name=f"reconstructions/{workflow_id}",
+                    options=wanted,
+                    files=dict(files),
+                    earlier=tuple(earlier),
+                    session=session,
+                    services=services,
+                    progress=_progress(stage),
+                )
+                result = pb.StageResult.FromString(await _recorded(stage, work))
+            await events.finished(result)
+            files |= {artifact.path: artifact.digest for artifact in result.artifacts}
+            earlier.append(result)
+
+    return reconstruct
+
+
+def _progress(stage: pb.Stage) -> Callable[[float, str], Awaitable[None]]:
+    return lambda fraction, message: events.progressed(stage, fraction, message)
+
+
+async def _recorded(stage: pb.Stage, work: Work) -> bytes:
+    """Run a stage as a step whose result is recorded; tried again only while a service is unavailable."""
+    try:
+        return await DBOS.run_step_async(
+            {
+                "name": stage_word(stage),
+                "retries_allowed": work.settings.stage_attempts > 1,
+                "max_attempts": work.settings.stage_attempts,
+                "interval_seconds": work.settings.stage_retry_seconds,
+                "should_retry": lambda failure: isinstance(failure, Unavailable),
+                "preemptible": True,
+            },
+            _run,
+            stage,
+            work,
+        )
+    except error.DBOSMaxStepRetriesExceeded as exhausted:
+        raise exhausted.errors[-1] from exhausted
+
+
+async def _run(stage: pb.Stage, work: Work) -> bytes:
+    status = DBOS.step_status
+    await events.started(stage, 1 + (status.current_attempt or 0 if status else 0))
+    begin, start = Timestamp(), time.perf_counter()
+    begin.GetCurrentTime()
+    outcome = "ok"
+    try:
+        made = await STAGES[stage](work)
+    except Exception as failure:
+        known = as_spark_error(failure, stage_word(stage))
+        outcome = known.reason
+        known.metadata.setdefault("stage", stage_word(stage))
+        raise known from failure
+    finally:
+        seconds = time.perf_counter() - start
+        STAGE_SECONDS.labels(stage_word(stage), outcome).observe(seconds)
+    duration = Duration()
+    duration.FromNanoseconds(int(seconds * 1e9))
+    result = pb.StageResult(
+        stage=stage, artifacts=made.artifacts, models=made.models, start_time=begin, duration=duration
+    )
+    return result.SerializeToString()
