@@ -114,7 +114,7 @@ class Refinement:
         schedule: lengths.
     """
 
-    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule) -> None:
+    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule, seed: int = 0) -> None:
         self._objective = objective
         self._plan = plan
         self._schedule = schedule

@@ -112,7 +112,7 @@ def _antialias(image: Tensor, face: Tensor, depth: Tensor, screen: Tensor, proxi
     size = face.shape[-1]
     blended = image
     for stride, along in ((1, 0), (size, 1)):
-        pixel, other, share = _crossings(face, depth, screen, outline, proxies.faces, along, stride)
+        pixel, other, share = _crossings(face, depth, screen, outline, proxies, along, stride)
         blended = blended.index_add(0, pixel, share[:, None] * (image[other] - image[pixel]))
     return blended.view(*face.shape, -1)
 
@@ -128,12 +128,12 @@ def outline_edges(screen: Tensor, proxies: Proxies) -> Tensor:
 
 
 def _crossings(
-    face: Tensor, depth: Tensor, screen: Tensor, outline: Tensor, faces: Tensor, along: int, stride: int
+    face: Tensor, depth: Tensor, screen: Tensor, outline: Tensor, proxies: Proxies, along: int, stride: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Outlines that cross the segment between neighbouring pixel centres.
 
     Args:
-        face: (B, S, S) visible face. depth: (B, S, S). screen: (B, V, 2). outline: (B, F, 3). faces: (F, 3).
+        face: (B, S, S) visible face. depth: (B, S, S). screen: (B, V, 2). outline: (B, F, 3).
         along: 0 for pixels beside each other, 1 for pixels above each other.
         stride: distance of the two pixels in the flat picture.
 
@@ -149,16 +149,19 @@ def _crossings(
     nearer_pixel = torch.where(flat_depth[start] < flat_depth[start + stride], start, start + stride)
     nearer = flat_face[nearer_pixel]
 
-    corner = screen[batch[:, None], faces[nearer]]
-    begin, end = corner, corner.roll(-1, 1)
+    # The edge may belong to a face beside the visible one, on the same sheet, of which no pixel centre shows anything.
+    beside = torch.where(outline[batch, nearer], nearer[:, None], proxies.neighbours[nearer])
+    sheet = torch.cat([nearer[:, None], beside], 1)
+    corner = screen[batch[:, None, None], proxies.faces[sheet]]
+    begin, end = corner.flatten(1, 2), corner.roll(-1, 2).flatten(1, 2)
     across = 1 - along
     here, fixed = (column, row) if along == 0 else (row, column)
     rise, run = end[..., across] - begin[..., across], end[..., along] - begin[..., along]
     steep = rise.abs() >= run.abs()
-    height = fixed[:, None] - begin[..., across]
-    fraction = height / torch.where(rise.abs() < TINY, torch.full_like(rise, TINY), rise)
+    fraction = (fixed[:, None] - begin[..., across]) / torch.where(rise.abs() < TINY, torch.full_like(rise, TINY), rise)
     distance = begin[..., along] + fraction * run - here[:, None]
-    crosses = outline[batch, nearer] & steep & (fraction >= 0) & (fraction <= 1) & (distance >= 0) & (distance <= 1)
+    met = steep & (fraction >= 0) & (fraction <= 1) & (distance >= 0) & (distance <= 1)
+    crosses = met & outline[batch[:, None], sheet].flatten(1)
 
     found = crosses.any(1)
     edge = crosses.to(torch.uint8).argmax(1)

@@ -11,7 +11,7 @@ from articulation.camera import Camera
 from articulation.joint import Joint, JointType
 from articulation.kinematics import link_poses
 from articulation.plan import Box, Plan, PlannedPart
-from articulation.typing import Array, ImageArray
+from articulation.typing import Array, ImageArray, IntArray
 
 LIGHT = np.array([0.3, 0.7, 0.65])
 CAMERA = Camera(azimuth=0.5, elevation=0.35, distance=4.2, fov=0.75)
@@ -46,11 +46,23 @@ def meshes(parts: list[Part]) -> list[trimesh.Trimesh]:
 
 def picture(parts: list[Part], q: Array, camera: Camera = CAMERA, size: int = 192) -> ImageArray:
     """(size, size, 3) sRGB picture on white of the parts at their coordinates, one a part."""
+    return cast(parts, q, camera, size)[0]
+
+
+def visible_links(parts: list[Part], q: Array, camera: Camera, size: int) -> IntArray:
+    """(size, size) index of the part that each pixel centre shows, -1 for none."""
+    return cast(parts, q, camera, size)[1]
+
+
+def cast(parts: list[Part], q: Array, camera: Camera, size: int) -> tuple[ImageArray, IntArray]:
+    """Cast one ray a pixel: colours and links."""
     origin, directions = camera.rays(size)
     rays = directions.reshape(-1, 3)
     nearest, image = np.full(len(rays), np.inf), np.ones((len(rays), 3))
+    links = np.full(len(rays), -1)
     light = LIGHT / np.linalg.norm(LIGHT)
-    for part, pose in zip(parts, link_poses(plan(parts).articulation(), q), strict=True):
+    poses = link_poses(plan(parts).articulation(), q)
+    for link, (part, pose) in enumerate(zip(parts, poses, strict=True)):
         rotation, shift = pose[:3, :3], pose[:3, 3]
         start, way = (origin - shift) @ rotation, rays @ rotation
         for low, high in part.boxes:
@@ -66,8 +78,8 @@ def picture(parts: list[Part], q: Array, camera: Camera = CAMERA, size: int = 19
             rim = (np.sort(np.minimum(local, 1 - local), axis=1)[:, 1] < 0.04)[:, None]
             colour = np.array(part.colour) * np.where(rim, 0.75, 1.0) * shade[:, None]
             image = np.where(hit[:, None], colour, image)
-            nearest = np.where(hit, entry, nearest)
-    return np.round(image.reshape(size, size, 3) * 255).astype(np.uint8)
+            nearest, links = np.where(hit, entry, nearest), np.where(hit, link, links)
+    return np.round(image.reshape(size, size, 3) * 255).astype(np.uint8), links.reshape(size, size)
 
 
 def cabinet() -> list[Part]:
@@ -81,7 +93,7 @@ def cabinet() -> list[Part]:
         ((0.8 - wall, -1.0, -0.7), (0.8, 1.0, 0.6)),
         ((-0.8, -1.0, -0.7), (0.8, 1.0, -0.7 + wall)),
     ]
-    door = Joint(JointType.REVOLUTE, np.array([0.0, -1.0, 0.0]), np.array([-0.8, 0.0, 0.64]), 0.0, 1.8)
+    door = Joint(JointType.REVOLUTE, np.array([0.0, -1.0, 0.0]), np.array([-0.8, 0.0, 0.67]), 0.0, 1.8)
     drawer = Joint(JointType.PRISMATIC, np.array([0.0, 0.0, 1.0]), np.zeros(3), 0.0, 0.9)
     tray = [
         ((-0.74, -0.92, 0.6), (0.74, -0.12, 0.68)),

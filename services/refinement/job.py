@@ -1,0 +1,85 @@
+"""One request from its bytes to its last response, as a generator that works only while it is asked for more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from services.refinement import decoding, proxies
+from services.refinement.objective import Objective
+from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
+from services.refinement.settings import RefinementSettings
+from services.refinement.targets import Target
+from serving.errors import InvalidRequest
+from spark.convert import plan_from_proto, plan_to_proto
+from spark.v1 import model_pb2
+from spark.v1 import refinement_service_pb2 as pb
+
+VERSION = "1"
+
+
+def responses(
+    request: pb.RefineArticulationRequest, settings: RefinementSettings, schedule: Schedule
+) -> Iterator[pb.RefineArticulationResponse]:
+    """Progress messages, then the result.
+
+    Raises:
+        InvalidRequest: numbers of meshes or openings that do not match the plan, an unreadable mesh.
+        InvalidImage: an unreadable or empty image.
+        articulation.errors.InvalidArticulation: an impossible plan.
+    """
+    refinement = prepare(request, settings, schedule)
+    run = refinement.run()
+    while True:
+        try:
+            progress = next(run)
+        except StopIteration as end:
+            yield pb.RefineArticulationResponse(result=_result(end.value, settings, schedule))
+            return
+        yield pb.RefineArticulationResponse(progress=_progress(progress))
+
+
+def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings, schedule: Schedule) -> Refinement:
+    """Check and decode a request; raises as `responses`."""
+    plan = plan_from_proto(request.plan)
+    count = len(plan.parts)
+    for field, values in (("part_meshes", request.part_meshes), ("opening", request.opening)):
+        if len(values) != count:
+            raise InvalidRequest.at(field, f"must have one entry for each of the {count} parts, has {len(values)}")
+    device = torch.device(settings.device)
+    closed = decoding.image(request.closed_image, "closed_image", settings.max_pixels)
+    opened = decoding.image(request.open_image, "open_image", settings.max_pixels)
+    meshes = [
+        decoding.mesh(content, f"part_meshes[{index}]", settings.max_faces)
+        for index, content in enumerate(request.part_meshes)
+    ]
+    active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, request.opening, strict=True)]
+    objective = Objective(
+        proxies=proxies.build(meshes, settings.faces_per_part, device),
+        parents=tuple(part.parent for part in plan.parts),
+        active=torch.tensor(active, device=device),
+        closed=Target.of(closed, device),
+        opened=Target.of(opened, device),
+    )
+    return Refinement(objective, plan, np.array(request.opening), schedule, request.seed)
+
+
+def _progress(progress: Progress) -> pb.RefinementProgress:
+    return pb.RefinementProgress(step=progress.step, total_steps=progress.total_steps, loss=progress.loss)
+
+
+def _result(refined: Refined, settings: RefinementSettings, schedule: Schedule) -> pb.RefinementResult:
+    configuration = f"{VERSION} {schedule!r} {settings.faces_per_part}"
+    return pb.RefinementResult(
+        plan=plan_to_proto(refined.plan),
+        initial_loss=refined.initial_loss,
+        final_loss=refined.final_loss,
+        coordinates=refined.coordinates.tolist(),
+        # There are no weights; the configuration is what a result depends on besides the inputs.
+        model=model_pb2.ModelVersion(
+            model="refinement", version=VERSION, digest=hashlib.sha256(configuration.encode()).hexdigest()
+        ),
+    )

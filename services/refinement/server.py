@@ -1,0 +1,87 @@
+"""The refinement server: `python -m services.refinement.server`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import grpc
+import structlog
+import torch
+
+from services.refinement.job import responses
+from services.refinement.optimiser import Schedule
+from services.refinement.settings import RefinementSettings
+from serving import logging
+from serving.errors import Overloaded
+from serving.server import Register, ServerOptions, serve
+from spark.v1 import refinement_service_pb2 as pb
+from spark.v1 import refinement_service_pb2_grpc
+
+SERVICE = pb.DESCRIPTOR.services_by_name["RefinementService"].full_name
+SECONDS_PER_REQUEST = 10
+
+_log = structlog.get_logger(__name__)
+
+
+class RefinementServicer(refinement_service_pb2_grpc.RefinementServiceServicer):
+    """Runs each request in a worker thread, one stretch of steps at a time.
+
+    The thread works only while the call asks for the next message, so a cancelled call stops at the end of the current
+    stretch, within about a second.
+    """
+
+    def __init__(self, settings: RefinementSettings, schedule: Schedule | None = None) -> None:
+        self._settings = settings
+        self._schedule = schedule or Schedule()
+        self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="refinement")
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._accepted = 0
+
+    async def RefineArticulation(
+        self, request: pb.RefineArticulationRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.RefineArticulationResponse]:
+        """Stream progress, then the result.
+
+        Raises:
+            Overloaded: too many requests wait already.
+        """
+        if self._accepted >= self._settings.concurrency + self._settings.queue:
+            wait = timedelta(seconds=SECONDS_PER_REQUEST * self._accepted / self._settings.concurrency)
+            raise Overloaded(f"{self._accepted} requests are at work or wait", retry_after=wait)
+        self._accepted += 1
+        try:
+            async with self._slots:
+                work = responses(request, self._settings, self._schedule)
+                loop = asyncio.get_running_loop()
+                while (response := await loop.run_in_executor(self._workers, next, work, None)) is not None:
+                    yield response
+        finally:
+            self._accepted -= 1
+
+
+def register(settings: RefinementSettings) -> Register:
+    """What adds the service to a gRPC server."""
+
+    def add(server: grpc.aio.Server) -> None:
+        refinement_service_pb2_grpc.add_RefinementServiceServicer_to_server(RefinementServicer(settings), server)
+
+    return add
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = RefinementSettings()
+    logging.configure(settings.log_level)
+    torch.set_num_threads(settings.threads)
+    _log.info("refinement starts", device=settings.device)
+    options = ServerOptions(
+        address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
+    )
+    asyncio.run(serve({SERVICE: register(settings)}, options))
+
+
+if __name__ == "__main__":
+    main()

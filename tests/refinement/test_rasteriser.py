@@ -1,0 +1,106 @@
+"""The default renderer against ray casting and against areas known in closed form."""
+
+import box_scenes
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from articulation.camera import Camera
+from services.refinement import proxies
+from services.refinement.kinematics import Screws, link_poses, transform
+from services.refinement.objective import coverage
+from services.refinement.rasteriser import TorchRenderer, to_pixels, visible_faces
+from services.refinement.renderer import Hits
+
+CPU = torch.device("cpu")
+FRONT = Camera(0.0, 0.0, 10.0, 2 * np.arctan(0.2))
+
+
+def camera_tensor(camera: Camera) -> torch.Tensor:
+    return torch.tensor(camera.to_array())[None]
+
+
+def draw(meshes: list[trimesh.Trimesh], camera: Camera, size: int, shader=coverage) -> torch.Tensor:
+    packed = proxies.build(meshes, 1000, CPU, torch.float64)
+    return TorchRenderer().render(packed, packed.vertices[None], camera_tensor(camera), size, shader)
+
+
+def link_of(hits: Hits) -> torch.Tensor:
+    return (hits.link + 1).to(torch.float64)[:, None]
+
+
+def test_visible_links_equal_ray_casting() -> None:
+    parts, q, size = box_scenes.cabinet(), np.array([0.0, 1.0, 0.5]), 128
+    flat = [box_scenes.Part(p.boxes, p.colour, p.joint, p.parent) for p in parts]
+    plan = box_scenes.plan(flat)
+    packed = proxies.build(box_scenes.meshes(flat), 1000, CPU, torch.float64)
+    screws = Screws.of([[p.joint for p in plan.parts]], CPU, torch.float64)
+    poses = link_poses(screws, tuple(p.parent for p in plan.parts), torch.tensor(q)[None])
+    vertices = transform(poses, packed.vertex_link, packed.vertices)
+    screen, depth = to_pixels(camera_tensor(plan.camera), vertices, size)
+    face, _ = visible_faces(screen, depth, packed.faces, size)
+    ours = torch.where(face[0] >= 0, packed.face_link[face[0].clamp(min=0)], -1).numpy()
+    theirs = box_scenes.visible_links(flat, q, plan.camera, size)
+    assert (ours == theirs).mean() > 0.998
+    assert set(np.unique(theirs)) == {-1, 0, 1, 2}
+
+
+def test_coverage_is_the_exact_area_of_a_rectangle() -> None:
+    # 5 units are one half of the picture at distance 10, so the front of this box is 0.53 by 0.41 half pictures.
+    box = trimesh.creation.box(bounds=[(-0.503, -0.4005, -0.1), (0.497, 0.4205, 0.0)])
+    area = draw([box], FRONT, 64)[..., 3].sum().item()
+    half = 64 / 2 / (0.2 * 10)
+    assert area == pytest.approx(1.0 * 0.821 * half**2, rel=2e-3)
+
+
+def test_an_outline_moves_the_picture_continuously() -> None:
+    def area(x: float) -> float:
+        box = trimesh.creation.box(bounds=[(-0.5, -0.4, -0.1), (x, 0.4, 0.0)])
+        return draw([box], FRONT, 32)[..., 3].sum().item()
+
+    # One pixel is 0.125 units: steps of a tenth of a pixel, over two pixels; the edge is 6.4 pixels high.
+    growth = np.diff([area(x) for x in np.linspace(0.3, 0.55, 21)])
+    assert growth.sum() == pytest.approx(2 * 6.4, rel=0.03)
+    assert np.median(growth) == pytest.approx(0.64, rel=0.1)
+    assert (growth > 0).all()
+
+
+def test_the_nearer_part_hides_the_farther() -> None:
+    far = trimesh.creation.box(bounds=[(-0.5, -0.5, -0.6), (0.5, 0.5, -0.5)])
+    near = trimesh.creation.box(bounds=[(-0.2, -0.2, 0.5), (0.2, 0.2, 0.6)])
+    image = draw([far, near], FRONT, 33, link_of)[0, ..., 0]
+    assert image[16, 16].item() == pytest.approx(2.0)
+    assert image[16, 13].item() == pytest.approx(1.0)
+    assert image[0, 0].item() == 0.0
+
+
+def test_hits_are_the_points_on_the_closed_surface() -> None:
+    parts = box_scenes.cabinet()
+    seen: list[Hits] = []
+
+    def keep(hits: Hits) -> torch.Tensor:
+        seen.append(hits)
+        return coverage(hits)
+
+    draw(box_scenes.meshes(parts), box_scenes.CAMERA, 64, keep)
+    hits = seen[0]
+    for link, part in enumerate(parts):
+        points = hits.point[hits.link == link].numpy()
+        surface = box_scenes.meshes([part])[0]
+        assert len(points) > 0
+        assert trimesh.proximity.closest_point(surface, points)[1].max() < 1e-9
+
+
+def test_a_batch_equals_its_pictures_one_by_one() -> None:
+    packed = proxies.build(box_scenes.meshes(box_scenes.cabinet()), 300, CPU, torch.float64)
+    cameras = torch.stack([camera_tensor(box_scenes.CAMERA)[0], camera_tensor(Camera(-0.7, 0.1, 5.0, 0.7))[0]])
+    both = TorchRenderer().render(packed, packed.vertices.expand(2, -1, -1), cameras, 48, link_of)
+    for index in range(2):
+        one = TorchRenderer().render(packed, packed.vertices[None], cameras[index : index + 1], 48, link_of)
+        torch.testing.assert_close(both[index : index + 1], one)
+
+
+def test_faces_behind_the_camera_are_not_drawn() -> None:
+    behind = trimesh.creation.box(bounds=[(-1, -1, 20), (1, 1, 22)])
+    assert draw([behind], FRONT, 16)[..., 3].abs().max().item() == 0.0
