@@ -1,0 +1,118 @@
+"""The words that a plan may use, and what is usual for each category: the schema and the prompt are both made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from articulation.joint import JointType
+
+MAX_PARTS = 16
+
+JOINT_TYPES: tuple[JointType, ...] = (
+    JointType.FIXED,
+    JointType.REVOLUTE,
+    JointType.CONTINUOUS,
+    JointType.PRISMATIC,
+)
+
+AXES: dict[str, tuple[float, float, float]] = {
+    "+x": (1.0, 0.0, 0.0),
+    "-x": (-1.0, 0.0, 0.0),
+    "+y": (0.0, 1.0, 0.0),
+    "-y": (0.0, -1.0, 0.0),
+    "+z": (0.0, 0.0, 1.0),
+    "-z": (0.0, 0.0, -1.0),
+}
+"""Signed unit vectors in model space: +x right, +y up, +z out of the front."""
+
+LABELS: dict[str, str] = {
+    "arm": "a lever or limb that swings",
+    "base": "the support of something that turns on it",
+    "basket": "a wire drawer",
+    "blade": "a cutting or moving edge",
+    "body": "the part that stands still and carries the others",
+    "button": "is pressed inwards; prismatic, its axis points into the surface",
+    "control_panel": "the face that carries knobs and buttons",
+    "cushion": "a soft seat or back",
+    "dial": "turns on its own axis",
+    "display": "a screen",
+    "door": "hinged on one side, or sliding",
+    "drawer": "slides out of the front; prismatic along +z",
+    "drum": "turns inside the body",
+    "flap": "a small hinged cover",
+    "foot": "what the object stands on",
+    "frame": "a rigid border",
+    "glass": "a transparent pane",
+    "handle": "what a hand holds, where it is a part of its own",
+    "hinge": "the pin of a door",
+    "keypad": "a group of keys",
+    "knob": "turns on its own axis, usually +z",
+    "lamp": "gives light",
+    "leg": "carries the object",
+    "lever": "is pushed down or turned",
+    "lid": "hinged at the back or lifted off; opens upwards",
+    "panel": "a flat cover",
+    "rack": "a grid that slides out",
+    "rotor": "turns without limit",
+    "seat": "what one sits on",
+    "shelf": "a board inside",
+    "slider": "moves along a slot",
+    "spout": "where liquid leaves",
+    "stand": "carries the object",
+    "switch": "flips about a short axis",
+    "tabletop": "the board of a table",
+    "tray": "a shallow drawer, or a plate that turns",
+    "wheel": "rolls",
+    "window": "a glazed opening",
+}
+"""Part label to what it means; every label is a valid link name."""
+
+
+@dataclass(frozen=True)
+class CategoryPrior:
+    """What is usual for a category: number of parts, root included, and the labels of its moving parts."""
+
+    parts: tuple[int, int]
+    moving: tuple[str, ...]
+
+
+CATEGORIES: dict[str, CategoryPrior] = {
+    "bottle": CategoryPrior((2, 2), ("lid",)),
+    "box": CategoryPrior((2, 5), ("lid", "flap")),
+    "bucket": CategoryPrior((2, 2), ("handle",)),
+    "cart": CategoryPrior((2, 8), ("wheel", "drawer")),
+    "chair": CategoryPrior((1, 8), ("seat", "lever", "wheel")),
+    "clock": CategoryPrior((2, 4), ("arm", "door")),
+    "coffee_machine": CategoryPrior((2, 8), ("lid", "knob", "button", "lever")),
+    "dishwasher": CategoryPrior((2, 6), ("door", "rack", "knob", "button")),
+    "dispenser": CategoryPrior((2, 4), ("lid", "lever", "button")),
+    "door": CategoryPrior((2, 4), ("door", "handle")),
+    "fan": CategoryPrior((2, 6), ("rotor", "button")),
+    "faucet": CategoryPrior((2, 4), ("lever", "spout", "knob")),
+    "folding_chair": CategoryPrior((2, 4), ("seat", "leg")),
+    "globe": CategoryPrior((2, 3), ("drum", "arm")),
+    "kettle": CategoryPrior((2, 4), ("lid", "handle", "button")),
+    "kitchen_pot": CategoryPrior((2, 3), ("lid",)),
+    "lamp": CategoryPrior((2, 6), ("arm", "switch")),
+    "laptop": CategoryPrior((2, 2), ("display",)),
+    "lighter": CategoryPrior((2, 4), ("lid", "wheel", "button")),
+    "microwave": CategoryPrior((2, 8), ("door", "knob", "button", "tray")),
+    "oven": CategoryPrior((2, 9), ("door", "knob", "drawer", "rack")),
+    "phone": CategoryPrior((2, 16), ("button", "lid", "slider")),
+    "pliers": CategoryPrior((2, 2), ("arm",)),
+    "printer": CategoryPrior((2, 10), ("tray", "lid", "button")),
+    "refrigerator": CategoryPrior((2, 6), ("door", "drawer")),
+    "safe": CategoryPrior((2, 5), ("door", "knob", "dial", "lever")),
+    "scissors": CategoryPrior((2, 2), ("blade",)),
+    "stapler": CategoryPrior((2, 3), ("lid",)),
+    "storage_furniture": CategoryPrior((2, 13), ("door", "drawer")),
+    "suitcase": CategoryPrior((2, 8), ("lid", "handle", "wheel")),
+    "switch": CategoryPrior((2, 5), ("switch", "slider", "knob")),
+    "table": CategoryPrior((1, 9), ("drawer", "door", "lever")),
+    "toaster": CategoryPrior((2, 6), ("slider", "lever", "knob", "button")),
+    "toilet": CategoryPrior((2, 4), ("lid", "seat", "lever", "button")),
+    "trash_can": CategoryPrior((2, 3), ("lid", "door", "drawer")),
+    "usb_stick": CategoryPrior((2, 2), ("lid", "slider")),
+    "washing_machine": CategoryPrior((2, 8), ("door", "drawer", "knob", "button", "lid")),
+    "window": CategoryPrior((2, 5), ("window",)),
+}
