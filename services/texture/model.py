@@ -1,0 +1,199 @@
+"""The texture network: base colour of a surface point from one picture of the object and one of its part.
+
+Three sources meet at a point: features of both pictures at its pixel, a few latents that sum up which colours the part
+shows where (read from a sample of its surface), and the point's own place and visibility. The answer is a mixture of
+colours that the pictures hold - the pixels themselves and a palette gathered by the latents - with a learned gain and
+offset that takes the light out. Copying keeps detail as fine as the picture; the palette paints what no pixel shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as fn
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+
+from services.texture.observation import CUE_CHANNELS, MAP_CHANNELS, Observation, View, maps, observe, sample
+
+FREQUENCIES = 4
+"""Octaves of the part-relative position given to the network."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a view says about a part, computed once for all its points.
+
+    Attributes:
+        features: (B, C, S, S) pixel-aligned features of both pictures.
+        latents: (B, L, W) summary of the part's surface as seen.
+        palette: (B, L, 3) a colour per latent, each a mean of colours seen in the part image.
+    """
+
+    features: Tensor
+    latents: Tensor
+    palette: Tensor
+
+
+class TextureModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Surface colour network.
+
+    Args:
+        image_size: side of the depth maps and of the encoder's picture.
+        channels: widths of the image encoder, one a level, each level half the side of the one before.
+        feature_channels: width of the pixel-aligned features.
+        width: width of the point network.
+        num_latents: latents, and so palette colours, a part.
+        num_heads: attention heads.
+        num_blocks: residual layers of the point network.
+    """
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self,
+        image_size: int = 128,
+        channels: tuple[int, ...] = (24, 48, 96, 128),
+        feature_channels: int = 32,
+        width: int = 96,
+        num_latents: int = 12,
+        num_heads: int = 4,
+        num_blocks: int = 2,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.image_size = image_size
+        self.encoder = Pyramid(MAP_CHANNELS, tuple(channels), feature_channels)
+        point_channels = feature_channels + 6 + CUE_CHANNELS + 6 * FREQUENCIES
+        self.point_in = nn.Linear(point_channels, width)
+        self.global_in = nn.Linear(channels[-1], width)
+        self.latent_tokens = nn.Parameter(torch.randn(num_latents, width) * 0.5)
+        self.gather = CrossAttention(width, num_heads)
+        self.palette_query = nn.Linear(width, width)
+        self.palette_key = nn.Linear(width, width)
+        self.read = CrossAttention(width, num_heads)
+        self.blocks = nn.ModuleList(FeedForward(width) for _ in range(num_blocks))
+        self.norm_out = nn.LayerNorm(width)
+        self.mix = nn.Linear(width, 2)
+        self.mix_query = nn.Linear(width, width)
+        self.correct = nn.Linear(width, 6)
+        nn.init.zeros_(self.correct.weight)
+        nn.init.zeros_(self.correct.bias)
+
+    def forward(
+        self, view: View, points: Tensor, normals: Tensor, context_points: Tensor, context_normals: Tensor
+    ) -> Tensor:
+        """Base colour, sRGB, (B, N, 3), of (B, N, 3) points; not clamped, so that gradients survive at black and white.
+
+        Args:
+            view: B parts.
+            points: (B, N, 3) on the parts' surfaces.
+            normals: (B, N, 3) outward, unit.
+            context_points: (B, M, 3) a random sample of each part's surface.
+            context_normals: (B, M, 3).
+        """
+        return self.color(view, self.condition(view, context_points, context_normals), points, normals)
+
+    def condition(self, view: View, points: Tensor, normals: Tensor) -> Condition:
+        """Read the pictures and a random sample (B, M, 3) of each part's surface."""
+        features, summary = self.encoder(maps(view))
+        seen = observe(view, points, normals)
+        tokens = self.point_in(self._inputs(seen, features))
+        queries = self.latent_tokens.expand(len(points), -1, -1) + self.global_in(summary)[:, None]
+        latents: Tensor = self.gather(queries, tokens)
+        weights = self.palette_query(latents) @ self.palette_key(tokens).transpose(1, 2)
+        weights = (weights / weights.new_tensor(tokens.shape[-1]).sqrt()).softmax(-1)
+        return Condition(features, latents, weights @ seen.colors[:, :, 1])
+
+    def color(self, view: View, condition: Condition, points: Tensor, normals: Tensor) -> Tensor:
+        """(B, N, 3) as `forward`, for a condition computed before."""
+        seen = observe(view, points, normals)
+        hidden = self.read(self.point_in(self._inputs(seen, condition.features)), condition.latents)
+        for block in self.blocks:
+            hidden = block(hidden)
+        hidden = self.norm_out(hidden)
+        logits = self.mix_query(hidden) @ condition.latents.transpose(1, 2) / hidden.shape[-1] ** 0.5
+        weights = torch.cat([self.mix(hidden), logits], -1).float().softmax(-1)
+        own = (weights[..., :2, None] * seen.colors).sum(-2)
+        mixed = own + weights[..., 2:] @ condition.palette.float()
+        gain, offset = self.correct(hidden).float().split(3, -1)
+        colors: Tensor = mixed * gain.clamp(-2, 2).exp() + offset
+        return colors
+
+    def _inputs(self, seen: Observation, features: Tensor) -> Tensor:
+        """(B, N, C) all that is known of a point."""
+        place = seen.cues[..., 3:6]
+        octaves = 2.0 ** torch.arange(FREQUENCIES, device=place.device) * torch.pi / 2
+        angles = (place[..., None] * octaves).flatten(-2)
+        local = sample(features, seen.image)
+        parts = [seen.colors.flatten(-2) * 2 - 1, seen.cues, angles.sin(), angles.cos()]
+        return torch.cat([local, *parts], -1)
+
+
+class Pyramid(nn.Module):
+    """A convolutional feature pyramid: fine features that know their surroundings, and one vector of everything."""
+
+    def __init__(self, in_channels: int, channels: tuple[int, ...], out_channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(in_channels, channels[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(a, b, 3, stride=2, padding=1),
+                nn.GroupNorm(8, b),
+                nn.SiLU(),
+                nn.Conv2d(b, b, 3, padding=1),
+                nn.GroupNorm(8, b),
+                nn.SiLU(),
+            )
+            for a, b in pairwise(channels)
+        )
+        self.lateral = nn.ModuleList(nn.Conv2d(c, out_channels, 1) for c in channels)
+        self.smooth = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, S, S) to features (B, D, S, S) and a summary (B, channels[-1])."""
+        levels = [fn.silu(self.stem(picture))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        merged = self.lateral[-1](levels[-1])
+        for lateral, level in zip(reversed(self.lateral[:-1]), reversed(levels[:-1]), strict=True):
+            above = fn.interpolate(merged, level.shape[-2:], mode="bilinear", align_corners=False)
+            merged = lateral(level) + above
+        return self.smooth(fn.silu(merged)), levels[-1].mean((2, 3))
+
+
+class CrossAttention(nn.Module):
+    """Pre-norm attention of (B, N, W) queries over (B, M, W) tokens, with a residual feed-forward layer."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.norm_query = nn.LayerNorm(width)
+        self.norm_token = nn.LayerNorm(width)
+        self.to_query = nn.Linear(width, width)
+        self.to_key_value = nn.Linear(width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+        self.feed_forward = FeedForward(width)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        query = self.to_query(self.norm_query(queries)).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        key_value = self.to_key_value(self.norm_token(tokens)).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        key, value = key_value.chunk(2, -1)
+        mixed = fn.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
+        hidden: Tensor = self.feed_forward(queries + self.to_out(mixed))
+        return hidden
+
+
+class FeedForward(nn.Module):
+    """Pre-norm residual layer, twice as wide inside."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        out: Tensor = hidden + self.down(fn.silu(self.up(self.norm(hidden))))
+        return out

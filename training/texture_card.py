@@ -1,0 +1,65 @@
+"""The model card and the reproducing configuration of the texture network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_CARD = """---
+license: apache-2.0
+library_name: diffusers
+tags: [texture, articulated-objects]
+---
+
+# compact texture
+
+Predicts the sRGB base colour of a surface point of one part from a picture of the closed object, a picture of the part
+alone, the camera and the meshes (`services/texture/model.py`). {million:.2f} million parameters, float16; load with
+`services.texture.pipeline.TexturePipeline.load(folder)`. It is a regression: it draws no noise, and a seed only picks
+the surface points from which a part's colours are summed up. Meant for the embedded default of SPARK; it knows the
+generated objects it was trained on and little else.
+
+- **Data**: {parts} parts of {objects} generated objects of `training.objects`, split TRAIN, one view each, with
+  blurred, shifted and tinted pictures, wrong cameras, misplaced parts and rough normals
+  (`training/texture_data.py`, `training/texture_jitter.py`).
+- **Training**: {steps} steps of {batch} parts x {queries} points in {seconds:.0f} s on {hardware}; Muon and AdamW
+  (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
+- **Licence**: Apache-2.0.
+
+## Held-out objects
+
+PSNR [dB] of base colours over surface points, apart for points that the camera sees and points that it does not. VAL
+has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs carry the same kinds of mistakes as in
+training. `nearest_visible` copies the picture's pixel at the nearest point in view, `mean_part_color` the part picture's
+mean.
+
+| split | inputs | method | seen | hidden |
+| --- | --- | --- | --- | --- |
+{rows}
+"""
+
+
+def write_card(
+    folder: Path,
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    held_out: dict[str, dict[str, dict[str, float]]],
+    million: float,
+) -> None:
+    """Write `README.md` and `training.json` beside the weights.
+
+    Args:
+        settings: what reproduces the run.
+        run: steps, seconds and hardware that it took.
+        held_out: split, inputs, then `training.texture_evaluate.evaluate`.
+        million: parameters.
+    """
+    (folder / "training.json").write_text(json.dumps({**settings, **run, "held_out": held_out}, indent=2) + "\n")
+    rows = [
+        f"| {split} | {inputs} | {method} | {psnr[f'{method}_seen']:.2f} | {psnr[f'{method}_hidden']:.2f} |"
+        for split, by_inputs in held_out.items()
+        for inputs, psnr in by_inputs.items()
+        for method in ("model", "nearest_visible", "mean_part_color")
+    ]
+    (folder / "README.md").write_text(_CARD.format(**settings, **run, rows="\n".join(rows), million=million))
