@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from serving.errors import DeadlineExceeded, Unavailable
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class PackageWorker:
-    """Runs functions one after the other in a process of their own, which is replaced when it dies or must be stopped."""
+    """Runs functions one at a time in a process of its own, which is replaced when it dies or must be stopped."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
@@ -60,10 +61,8 @@ class PackageWorker:
         if self._pool is None:
             return
         if self._pid:
-            try:
+            with suppress(ProcessLookupError):  # it may have died by itself
                 os.kill(self._pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it died by itself
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool, self._pid = None, 0
 

@@ -95,7 +95,7 @@ class Reconstructions:
     async def page(self, size: int, cursor: Cursor) -> tuple[list[pb.Reconstruction], Cursor | None]:
         """Newest first, from a cursor on, and the cursor of the next page."""
         found = await DBOS.list_workflows_async(
-            name=NAME, end_time=cursor.end_time, limit=cursor.limit(size), sort_desc=True
+            name=NAME, end_time=cursor.end_time, offset=cursor.skip, limit=size + 1, sort_desc=True
         )
         page, following = cursor.cut(found, size)
         return list(await asyncio.gather(*(self._describe(status) for status in page))), following
