@@ -1,0 +1,260 @@
+"""The shape stage as a diffusers pipeline: images, kinematic tree and planned boxes to one mesh a part.
+
+Folder layout as PartCrafter publishes it: model_index.json, vae/, transformer/, scheduler/, image_encoder_dinov2/,
+feature_extractor_dinov2/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from torch import Tensor
+from transformers import BitImageProcessorPil, Dinov2Model
+
+from articulation.errors import InvalidArticulation
+from articulation.tree import check_tree
+from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
+from services.part_dit.extraction import PartMesh, extract
+from services.part_dit.scheduler import RectifiedFlowScheduler
+from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
+from services.part_dit.vae import TripoSGVAEModel
+
+QUERY_CHUNK = 16384
+SET_TOKENS = 1024
+"""Latent tokens a part when the model's tokens have no order, PartCrafter's default."""
+
+MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
+MAX_STEPS = 1000
+
+
+def _never() -> bool:
+    return False
+
+
+class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Sample the parts of one object together and extract their meshes."""
+
+    def __init__(
+        self,
+        vae: TripoSGVAEModel,
+        transformer: PartCrafterDiTModel,
+        scheduler: RectifiedFlowScheduler,
+        image_encoder_dinov2: Dinov2Model,
+        feature_extractor_dinov2: BitImageProcessorPil,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            vae=vae,
+            transformer=transformer,
+            scheduler=scheduler,
+            image_encoder_dinov2=image_encoder_dinov2,
+            feature_extractor_dinov2=feature_extractor_dinov2,
+        )
+
+    @classmethod
+    def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> PartDiTPipeline:
+        """Open a weights folder, ours or PartCrafter's.
+
+        Components are opened by their own classes whatever module path `model_index.json` names, since a published
+        folder names modules of its own repository.
+
+        Raises:
+            WeightsMissing: the folder lacks a component, or a component lacks parameters that are not SPARK's own.
+        """
+        for part in ("vae", "transformer", "scheduler", "image_encoder_dinov2", "feature_extractor_dinov2"):
+            if not any((folder / part).glob("*.json")):
+                raise WeightsMissing(f"{folder.name} holds no {part}: train or pull the model first")
+        try:
+            transformer, report = PartCrafterDiTModel.from_pretrained(
+                folder / "transformer", torch_dtype=dtype, output_loading_info=True, low_cpu_mem_usage=False
+            )
+            vae, vae_report = TripoSGVAEModel.from_pretrained(
+                folder / "vae", torch_dtype=dtype, output_loading_info=True, low_cpu_mem_usage=False
+            )
+            encoder = Dinov2Model.from_pretrained(folder / "image_encoder_dinov2", dtype=dtype)
+        except OSError as error:
+            raise WeightsMissing(f"{folder.name} cannot be read: {error}") from error
+        missing = [key for key in report["missing_keys"] if not key.startswith(ADDED_MODULES)]
+        missing += vae_report["missing_keys"]
+        if missing:
+            raise WeightsMissing(f"{folder.name} lacks {len(missing)} parameters, e.g. {missing[0]}")
+        return cls(
+            vae.eval(),
+            transformer.eval(),
+            RectifiedFlowScheduler.from_pretrained(folder / "scheduler"),
+            encoder.eval(),
+            BitImageProcessorPil.from_pretrained(folder / "feature_extractor_dinov2"),
+        )
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        object_image: Tensor,
+        part_images: Tensor,
+        parent_index: Tensor,
+        part_boxes: Tensor | None = None,
+        *,
+        seed: int = 0,
+        num_inference_steps: int = 20,
+        guidance_scale: float = 2.0,
+        resolution: int = 96,
+        num_tokens: int = SET_TOKENS,
+        upstream_part_index: bool = False,
+        cancelled: Callable[[], bool] = _never,
+    ) -> list[PartMesh]:
+        """Reconstruct one object.
+
+        Args:
+            object_image: (S, S, 3) uint8, the closed object alone on white.
+            part_images: (K, S, S, 3) uint8, each part alone on white, same camera.
+            parent_index: (K,) parent part, -1 for the root.
+            part_boxes: (K, 6) planned centre and half extent, model space; None when unknown.
+            seed: of the noise; the same inputs and seed give the same meshes.
+            num_inference_steps: Euler steps, 1 to 1000.
+            guidance_scale: classifier-free guidance; 1 is none.
+            resolution: cells along an edge of [-1, 1], 32 to 512.
+            num_tokens: latent tokens a part, for models whose tokens have no order.
+            upstream_part_index: under guidance, number the conditioned parts K .. 2K-1 as PartCrafter's pipeline does.
+            cancelled: asked between steps and between parts.
+
+        Returns:
+            K meshes in the parts' order; a part without an inside is empty.
+
+        Raises:
+            InvalidInput: a tensor that cannot be used.
+            GenerationCancelled: `cancelled` said so.
+        """
+        _check(object_image, part_images, parent_index, part_boxes)
+        _check_range("num_steps", num_inference_steps, 1, MAX_STEPS)
+        _check_range("resolution", resolution, MIN_RESOLUTION, MAX_RESOLUTION)
+        images = self.encode_images(torch.cat([object_image[None], part_images]))
+        boxes = None if part_boxes is None else part_boxes.to(self.device, torch.float32)
+        latents = self.sample(
+            images[1:],
+            images[:1],
+            parent_index.to(self.device, torch.int64),
+            boxes,
+            torch.Generator("cpu").manual_seed(seed),
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            num_tokens=num_tokens,
+            upstream_part_index=upstream_part_index,
+            cancelled=cancelled,
+        )
+        meshes = []
+        tokens = self.vae.decode(latents)
+        for index, part in enumerate(tokens):
+            _stop_if(cancelled)
+            box = None if boxes is None else boxes[index]
+            meshes.append(
+                extract(self.field(part), resolution, self.device, box=box, truncation=self.vae.config.truncation)
+            )
+        return meshes
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """(N, S, S, 3) uint8 -> (N, L, E) image tokens."""
+        pixels = self.feature_extractor_dinov2(list(images.cpu().numpy()), return_tensors="pt")["pixel_values"]
+        encoder = self.image_encoder_dinov2
+        tokens: Tensor = encoder(pixels.to(encoder.device, encoder.dtype)).last_hidden_state
+        return tokens.to(self.transformer.dtype)
+
+    def sample(
+        self,
+        part_images: Tensor,
+        object_images: Tensor,
+        parent_index: Tensor,
+        boxes: Tensor | None,
+        generator: torch.Generator,
+        *,
+        num_parts: Sequence[int] | None = None,
+        num_inference_steps: int = 20,
+        guidance_scale: float = 2.0,
+        num_tokens: int = SET_TOKENS,
+        upstream_part_index: bool = False,
+        cancelled: Callable[[], bool] = _never,
+    ) -> Tensor:
+        """Sample latents of B objects with N parts in all.
+
+        Args:
+            part_images: (N, L, E) image tokens.
+            object_images: (B, L, E) image tokens.
+            parent_index: (N,) int64, index in the same object.
+            boxes: (N, 6) or None.
+            generator: of the noise, on the CPU, so that the device does not matter.
+            num_parts: parts of each object; None is one object.
+
+        Returns:
+            (N, T, C) latents for `vae.decode`.
+        """
+        count = len(part_images)
+        model = self.transformer
+        counts = (count,) if num_parts is None else tuple(num_parts)
+        shape = (count, model.config.num_latent_tokens or num_tokens, model.config.in_channels)
+        latents = torch.randn(shape, generator=generator).to(self.device)
+        guided = guidance_scale != 1.0
+        inputs = {
+            "encoder_hidden_states": part_images,
+            "global_encoder_hidden_states": object_images,
+            "parent_index": parent_index,
+            "boxes": boxes,
+        }
+        if guided:
+            inputs = {key: None if value is None else torch.cat([value, value]) for key, value in inputs.items()}
+            for key, half in (("encoder_hidden_states", count), ("global_encoder_hidden_states", len(counts))):
+                inputs[key][:half] = 0
+            if upstream_part_index:
+                inputs["part_index"] = torch.arange(2 * count, device=self.device)
+            counts *= 2
+        self.scheduler.set_timesteps(num_inference_steps, self.device)
+        for timestep in self.scheduler.timesteps:
+            _stop_if(cancelled)
+            noisy = (torch.cat([latents, latents]) if guided else latents).to(model.dtype)
+            velocity = model(noisy, timestep.expand(len(noisy)), num_parts=counts, **inputs).float()
+            if guided:
+                blind, seeing = velocity.chunk(2)
+                velocity = blind + guidance_scale * (seeing - blind)
+            latents = self.scheduler.step(velocity, timestep, latents).prev_sample
+        return self.vae.denormalise(latents.to(self.vae.dtype))
+
+    def field(self, tokens: Tensor) -> Callable[[Tensor], Tensor]:
+        """(T, D) decoded tokens of one part -> its field, (Q, 3) -> (Q,), evaluated in chunks."""
+
+        def evaluate(points: Tensor) -> Tensor:
+            chunks = points.split(QUERY_CHUNK)
+            return torch.cat([self.vae.query(tokens[None], chunk[None])[0] for chunk in chunks])
+
+        return evaluate
+
+
+def _stop_if(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise GenerationCancelled
+
+
+def _check_range(field: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise InvalidInput(field, f"must lie in [{lowest}, {highest}], got {value}")
+
+
+def _check(object_image: Tensor, part_images: Tensor, parent_index: Tensor, part_boxes: Tensor | None) -> None:
+    if object_image.ndim != 3 or object_image.shape[-1] != 3 or object_image.dtype != torch.uint8:
+        raise InvalidInput("object_image", f"must be (S, S, 3) uint8, got {tuple(object_image.shape)}")
+    count = len(part_images)
+    if part_images.shape != (count, *object_image.shape) or part_images.dtype != torch.uint8:
+        raise InvalidInput(
+            "part_images", f"must be (K, S, S, 3) uint8 like object_image, got {tuple(part_images.shape)}"
+        )
+    if parent_index.shape != (count,):
+        raise InvalidInput("parent_index", f"must hold one number a part, got {tuple(parent_index.shape)}")
+    try:
+        check_tree(parent_index.tolist())
+    except InvalidArticulation as error:
+        raise InvalidInput("parent_index", str(error)) from error
+    if part_boxes is not None:
+        if part_boxes.shape != (count, 6):
+            raise InvalidInput("part_boxes", f"must be (K, 6), got {tuple(part_boxes.shape)}")
+        if not bool(part_boxes.isfinite().all()) or bool((part_boxes[:, 3:] <= 0).any()):
+            raise InvalidInput("part_boxes", "must be finite with positive half extents")

@@ -1,0 +1,235 @@
+"""The part DiT: PartCrafter's transformer, with SPARK's part images, kinematic tree and planned boxes.
+
+Every PartCrafter parameter keeps its name and shape. What SPARK adds lives under new names (`hierarchy_blocks`,
+`position_embedding`, `token_embedding`, `box_embedding`), starts at zero and is switched on in the config, so an
+untouched PartCrafter checkpoint gives PartCrafter's output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.normalization import FP32LayerNorm
+from torch import Tensor, nn
+
+from services.part_dit.attention import NORM_EPS, Block
+from services.part_dit.embedding import BoxEmbedding
+from services.part_dit.hierarchy import HierarchyBlock
+
+ADDED_MODULES = ("hierarchy_blocks.", "position_embedding.", "token_embedding", "box_embedding.")
+"""Prefixes of the parameters that a PartCrafter checkpoint does not have."""
+
+
+class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Velocity of the latents of an object's parts.
+
+    Global blocks attend over the tokens of all parts of an object and to its object image; local blocks attend inside
+    a part and to that part's own image. Time enters as one more token in front of each part's tokens.
+
+    Args:
+        num_attention_heads: heads of every block.
+        width: width of the tokens.
+        in_channels: latent channels C.
+        num_layers: number of blocks; the second half takes skip connections from the first.
+        cross_attention_dim: width of the image tokens.
+        max_num_parts: rows of the part embeddings.
+        enable_part_embedding: add an embedding of the part's place in its object.
+        enable_local_cross_attn: whether local blocks attend to an image.
+        enable_global_cross_attn: whether global blocks attend to an image.
+        global_attn_block_ids: the global blocks; the others are local.
+        global_attn_block_id_range: first and last global block, instead of a list.
+        mlp_ratio: hidden width of feed-forward layers over `width`.
+        hierarchy_attn_block_ids: blocks after which parts attend along the kinematic tree.
+        hierarchy_bidirectional: whether parents attend to their children too.
+        enable_position_embedding: add an embedding of the link's index in the plan.
+        enable_box_embedding: accept planned boxes.
+        num_latent_tokens: T learned token embeddings, for latents whose tokens have an order; None for sets.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_attention_heads: int = 16,
+        width: int = 2048,
+        in_channels: int = 64,
+        num_layers: int = 21,
+        cross_attention_dim: int = 1024,
+        max_num_parts: int = 32,
+        enable_part_embedding: bool = True,
+        enable_local_cross_attn: bool = True,
+        enable_global_cross_attn: bool = True,
+        global_attn_block_ids: Sequence[int] | None = None,
+        global_attn_block_id_range: Sequence[int] | None = None,
+        mlp_ratio: float = 4.0,
+        hierarchy_attn_block_ids: Sequence[int] = (),
+        hierarchy_bidirectional: bool = True,
+        enable_position_embedding: bool = False,
+        enable_box_embedding: bool = False,
+        num_latent_tokens: int | None = None,
+    ) -> None:
+        super().__init__()
+        if global_attn_block_id_range is not None:
+            first, last = global_attn_block_id_range
+            global_attn_block_ids = range(first, last + 1)
+        self.global_blocks = frozenset(global_attn_block_ids or ())
+        self.time_embed = Timesteps(width, flip_sin_to_cos=False, downscale_freq_shift=0)
+        self.time_proj = TimestepEmbedding(width, 4 * width, act_fn="gelu", out_dim=width)
+        self.proj_in = nn.Linear(in_channels, width)
+        self.part_embedding = nn.Embedding(max_num_parts, width) if enable_part_embedding else None
+        self.blocks = nn.ModuleList(
+            Block(
+                width,
+                num_attention_heads,
+                context_dim=cross_attention_dim
+                if (enable_global_cross_attn if layer in self.global_blocks else enable_local_cross_attn)
+                else None,
+                skip=layer > num_layers // 2,
+                mlp_ratio=mlp_ratio,
+            )
+            for layer in range(num_layers)
+        )
+        self.norm_out = FP32LayerNorm(width, NORM_EPS)
+        self.proj_out = nn.Linear(width, in_channels)
+        self.hierarchy_blocks = nn.ModuleDict(
+            {
+                str(layer): HierarchyBlock(width, num_attention_heads, hierarchy_bidirectional)
+                for layer in hierarchy_attn_block_ids
+            }
+        )
+        self.position_embedding = nn.Embedding(max_num_parts, width) if enable_position_embedding else None
+        if self.position_embedding is not None:
+            nn.init.zeros_(self.position_embedding.weight)
+        self.box_embedding = BoxEmbedding(width) if enable_box_embedding else None
+        self.token_embedding = None
+        if num_latent_tokens is not None:
+            self.token_embedding = nn.Parameter(torch.zeros(num_latent_tokens, width))
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        *,
+        num_parts: Sequence[int] | None = None,
+        global_encoder_hidden_states: Tensor | None = None,
+        part_index: Tensor | None = None,
+        link_index: Tensor | None = None,
+        parent_index: Tensor | None = None,
+        boxes: Tensor | None = None,
+        box_known: Tensor | None = None,
+    ) -> Tensor:
+        """Predict velocities, data minus noise.
+
+        Args:
+            hidden_states: (N, T, C) noisy latents, part after part and object after object.
+            timestep: (N,) noise level times 1000, equal over an object.
+            encoder_hidden_states: (N, L, E) tokens of each part's own image.
+            num_parts: parts of each of the B objects, summing to N; None is one object.
+            global_encoder_hidden_states: (B, L, E) tokens of each object's image; None takes the first part's.
+            part_index: (N,) int64 rows of `part_embedding`; None counts up in each object.
+            link_index: (N,) int64 rows of `position_embedding`, the link's index in the plan; None counts up.
+            parent_index: (N,) int64 parent's index in the same object, -1 for the root; needed with hierarchy.
+            boxes: (N, 6) planned centre and half extent; None when unknown.
+            box_known: (N,) bool, False where `boxes` holds nothing; None is True everywhere.
+
+        Returns:
+            (N, T, C).
+
+        Raises:
+            ValueError: the part counts do not sum to N, or `parent_index` is missing.
+        """
+        counts = (len(hidden_states),) if num_parts is None else tuple(int(n) for n in num_parts)
+        if sum(counts) != len(hidden_states) or min(counts) < 1:
+            raise ValueError(f"num_parts {counts} do not add up to the batch of {len(hidden_states)} parts")
+        if self.hierarchy_blocks and parent_index is None:
+            raise ValueError("parent_index is needed: this model attends along the kinematic tree")
+        places = _places(counts, hidden_states.device)
+        tokens = self._embed(
+            hidden_states,
+            timestep,
+            places if part_index is None else part_index,
+            places if link_index is None else link_index,
+            boxes,
+            box_known,
+        )
+        if global_encoder_hidden_states is None:
+            global_encoder_hidden_states = encoder_hidden_states[places == 0]
+        if parent_index is None:
+            parent_index = torch.full_like(places, -1)
+        if len(set(counts)) == 1:
+            tokens = self._transform(
+                tokens, encoder_hidden_states, global_encoder_hidden_states, parent_index.view(-1, counts[0])
+            )
+        else:
+            parts = (tokens, encoder_hidden_states, parent_index)
+            objects = zip(*(tensor.split(counts) for tensor in parts), global_encoder_hidden_states, strict=True)
+            tokens = torch.cat(
+                [self._transform(own, local, image[None], parents[None]) for own, local, parents, image in objects]
+            )
+        output: Tensor = self.proj_out(self.norm_out(tokens)[:, 1:])
+        return output
+
+    def _embed(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        part_index: Tensor,
+        link_index: Tensor,
+        boxes: Tensor | None,
+        box_known: Tensor | None,
+    ) -> Tensor:
+        """(N, T, C) -> (N, 1 + T, D), the time token first."""
+        tokens = self.proj_in(latents)
+        if self.token_embedding is not None:
+            tokens = tokens + self.token_embedding
+        time = self.time_proj(self.time_embed(timestep).to(tokens.dtype))
+        tokens = torch.cat([time[:, None], tokens], dim=1)
+        if self.part_embedding is not None:
+            tokens = tokens + self.part_embedding(part_index)[:, None]
+        if self.position_embedding is not None:
+            tokens = tokens + self.position_embedding(link_index)[:, None]
+        if self.box_embedding is not None and boxes is not None:
+            embedded = self.box_embedding(boxes)
+            if box_known is not None:
+                embedded = embedded * box_known[:, None]
+            tokens = tokens + embedded[:, None]
+        return tokens
+
+    def _transform(self, tokens: Tensor, part_images: Tensor, object_images: Tensor, parents: Tensor) -> Tensor:
+        """Run the blocks over B objects of K parts each.
+
+        Args:
+            tokens: (B * K, S, D).
+            part_images: (B * K, L, E).
+            object_images: (B, L, E).
+            parents: (B, K) int64.
+
+        Returns:
+            (B * K, S, D).
+        """
+        batch, count = parents.shape
+        shape = tokens.shape
+        middle = len(self.blocks) // 2
+        skips: list[Tensor] = []
+        for layer, block in enumerate(self.blocks):
+            is_global = layer in self.global_blocks
+            grouped = (batch, count * shape[1], shape[2]) if is_global else shape
+            skip = skips.pop().view(grouped) if layer > middle else None
+            context = object_images if is_global else part_images
+            tokens = block(tokens.view(grouped), context, skip)
+            if layer < middle:
+                skips.append(tokens)
+            if str(layer) in self.hierarchy_blocks:
+                tokens = self.hierarchy_blocks[str(layer)](tokens.view(batch, count, *shape[1:]), parents)
+        return tokens.view(shape)
+
+
+def _places(counts: Sequence[int], device: torch.device) -> Tensor:
+    """(N,) index of each part in its object."""
+    if len(set(counts)) == 1:
+        return torch.arange(counts[0], device=device).repeat(len(counts))
+    return torch.cat([torch.arange(count, device=device) for count in counts])

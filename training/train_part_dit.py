@@ -1,0 +1,141 @@
+"""Train the part DiT and its image encoder on the latents of a trained part VAE.
+
+    python -m training.train_part_dit --state STATE --export models/triton/part_dit/1/weights --run-seconds 720 \\
+        --total-seconds 720 --device cuda:0 --objects 150000
+
+The VAE is read from EXPORT/vae. Under torchrun every process takes its own device and its own objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from services.part_dit.errors import WeightsMissing
+from services.part_dit.vae import TripoSGVAEModel
+from training.draw import Split
+from training.loop import Loop
+from training.part_dit_card import write_card
+from training.part_dit_data import Batches, objects
+from training.part_dit_judge import Judge
+from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export
+from training.train_vae import compile_blocks
+
+EVALUATE_SECONDS = 60.0
+HELD_OUT_OBJECTS = 16
+FINAL_OBJECTS = 64
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if world > 1 else options.device)
+    if world > 1:
+        torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl", device_id=device)
+    try:
+        _train(options, device, rank, world)
+    finally:
+        if world > 1:
+            torch.distributed.destroy_process_group()
+
+
+def _train(options: argparse.Namespace, device: torch.device, rank: int, world: int) -> None:
+    size = TOY if options.toy else PartDiTSize()
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
+    if not (options.export / "vae" / "config.json").exists():
+        raise WeightsMissing(f"{options.export} holds no vae: run training.train_vae first")
+    vae = TripoSGVAEModel.from_pretrained(options.export / "vae", torch_dtype=torch.float32).to(device).eval()
+    vae.register_to_config(_name_or_path="vae")  # the export is to hold no path of this machine
+    channels, tokens = vae.config.latent_channels, vae.config.num_query_tokens
+    model = ShapeModel(size, channels, tokens).to(device)
+    averaged = ShapeModel(size, channels, tokens).to(device).eval()
+
+    start = time.monotonic()
+    share = options.objects // world
+    data = objects(vae, share, Split.TRAIN, rank * share, options.processes, size.image_size, options.points)
+    batches = Batches(data, options.parts, options.seed, rank)
+    judge = Judge(averaged, vae, size, HELD_OUT_OBJECTS, options.points)
+    print(f"{len(data.latents)} parts of {share} objects in {time.monotonic() - start:.0f} s", flush=True)
+
+    if options.compile:
+        compile_blocks(model.transformer, dynamic=True)
+        for layer in model.image_encoder.encoder.layer:
+            layer.compile(dynamic=True)
+    trained = DistributedDataParallel(model, device_ids=[device.index]) if world > 1 else model
+    loop = Loop(
+        "part_dit",
+        trained,
+        options.state,
+        options.run_seconds,
+        options.total_seconds,
+        muon_lr=options.lr,
+        adam_lr=options.lr,
+    )
+    torch.manual_seed(options.seed + 1000 * loop.step + rank)
+    judged = loop.elapsed
+
+    def loss(step: int) -> dict[str, Tensor]:
+        nonlocal judged
+        with torch.autocast(device.type, torch.bfloat16):
+            value = trained(batches.next())
+        if loop.is_main and loop.elapsed - judged > EVALUATE_SECONDS:
+            judged = loop.elapsed
+            averaged.load_state_dict(loop.ema_state_dict())
+            loop.log(judge())
+        return {"loss": value}
+
+    loop.run(loss, log_every=10 if options.toy else 100)
+    if not loop.is_main:
+        return
+    averaged.load_state_dict(loop.ema_state_dict())
+    averaged.half().float()  # what is judged is what is shipped
+    final = 2 if options.toy else FINAL_OBJECTS
+    metrics = Judge(averaged, vae, size, final, options.points)()
+    print(json.dumps(metrics), flush=True)
+    export(options.export, averaged, vae, size)
+    settings = {
+        "program": "training.train_part_dit",
+        "model": asdict(size),
+        "objects": options.objects,
+        "batch": options.parts,
+        "muon_lr": options.lr,
+        "total_seconds": options.total_seconds,
+        "processes": world,
+        "seed": options.seed,
+    }
+    write_card(options.export, "part DiT", settings, loop, averaged, metrics)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--state", type=Path, required=True, help="checkpoint and curve; continued if there")
+    parser.add_argument("--export", type=Path, required=True, help="weights folder, holding vae/ already")
+    parser.add_argument("--run-seconds", type=float, required=True)
+    parser.add_argument("--total-seconds", type=float, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--objects", type=int, default=150_000)
+    parser.add_argument("--parts", type=int, default=840, help="parts a step; 840 divides by 1 to 8")
+    parser.add_argument("--points", type=int, default=1024, help="surface points that the VAE sees")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0, help="of the batches; change it when a run is continued")
+    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
+    parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--toy", action="store_true", help="a tiny model on few small images, not compiled")
+    options = parser.parse_args(arguments)
+    if options.toy:
+        options.compile, options.processes, options.parts, options.points = False, 1, 24, 128
+    return options
+
+
+if __name__ == "__main__":
+    main()
