@@ -92,8 +92,8 @@ def studio(count: int, device: torch.device) -> Lights:
 
     white = rows(1.0, 1.0, 1.0)
     return Lights(
-        normalize(rows(*STUDIO_KEY), dim=-1), rows(0.62, 0.61, 0.6), rows(0.42, 0.43, 0.45), rows(0.35)[:, 0], white, white,
-        torch.zeros(count, 0, 7, device=device),
+        normalize(rows(*STUDIO_KEY), dim=-1), rows(0.62, 0.61, 0.6), rows(0.42, 0.43, 0.45), rows(0.35)[:, 0],
+        white, white, torch.zeros(count, 0, 7, device=device),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from articulation.camera import Camera
-from articulation.typing import Array
+from articulation.typing import AnyArray, Array, IntArray
 from training.draw import Split
 
 AZIMUTH = (np.radians(-50.0), np.radians(50.0))
@@ -45,20 +45,22 @@ def sample_cameras(rng: np.random.Generator, split: Split, half_extents: Array) 
     return np.concatenate([np.stack([azimuth, elevation, distance, fov], -1), shift], -1)
 
 
-def band(value: Array, low: float, high: float) -> Array:
+def band(value: Array, low: float, high: float) -> IntArray:
     """Index of the band that holds each angle."""
-    return np.clip(np.floor((value - low) / (high - low) * BANDS), 0, BANDS - 1).astype(np.int64)
+    index: IntArray = np.floor((value - low) / (high - low) * BANDS).clip(0, BANDS - 1).astype(np.int64)
+    return index
 
 
-def is_held_out(bands: Array) -> Array:
+def is_held_out(bands: IntArray) -> AnyArray:
     """Which bands training never draws from."""
-    return bands % 4 == 2
+    return np.equal(bands % 4, 2)
 
 
 def _banded(rng: np.random.Generator, split: Split, low: float, high: float, count: int) -> Array:
     open_bands = np.flatnonzero(is_held_out(np.arange(BANDS)) == (split is Split.TEST))
     chosen = open_bands[rng.integers(0, len(open_bands), count)]
-    return low + (chosen + rng.uniform(0.001, 0.999, count)) / BANDS * (high - low)
+    angle: Array = low + (chosen + rng.uniform(0.001, 0.999, count)) / BANDS * (high - low)
+    return angle
 
 
 def _in_view(azimuth: Array, elevation: Array, half_extents: Array) -> Array:
@@ -66,7 +68,8 @@ def _in_view(azimuth: Array, elevation: Array, half_extents: Array) -> Array:
     sa, ca, se, ce = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
     zero = np.zeros_like(sa)
     rotation = np.stack([ca, zero, -sa, -sa * se, ce, -ca * se, sa * ce, se, ca * ce], -1).reshape(-1, 3, 3)
-    return np.einsum("bij,bkj->bki", rotation, half_extents[:, None] * _CORNERS)
+    corners: Array = np.einsum("bij,bkj->bki", rotation, half_extents[:, None] * _CORNERS)
+    return corners
 
 
 def _frame(corners: Array, focal: Array, distance: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ styles, and camera bands. Every single choice of a layout also occurs in trainin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -65,15 +65,18 @@ class Draw:
         """Pick from `seen`, or from `held_out` in the test split."""
         return self.pick(held_out if self.split is Split.TEST else seen)
 
-    def layout(self, options: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Pick one value for every name, such that the combination is open to the split.
+    def layout(
+        self, options: Mapping[str, Sequence[Any]], possible: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
+        """Pick one value for every name, such that the combination is `possible` and open to the split.
 
         The options must allow combinations on both sides of `is_held_out`.
         """
         while True:
             indices = [int(self.rng.random() * len(values)) for values in options.values()]
-            if is_held_out(indices) == (self.split is Split.TEST):
-                return {name: values[i] for (name, values), i in zip(options.items(), indices, strict=True)}
+            chosen = {name: values[i] for (name, values), i in zip(options.items(), indices, strict=True)}
+            if is_held_out(indices) == (self.split is Split.TEST) and possible(chosen):
+                return chosen
 
     @staticmethod
     def style(layout: Mapping[str, Any]) -> str:

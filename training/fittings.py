@@ -25,7 +25,7 @@ HINGE_AXES = {
     "bottom": (1.0, 0.0, 0.0),
     "top": (-1.0, 0.0, 0.0),
 }
-"""Axis that swings a front panel hinged on that side outwards under a positive angle; "top" also lifts a lid at its rear."""
+"""Axis that swings a front panel hinged on that side outwards under a positive angle."""
 
 HANDLES_SEEN = ("bar", "rail", "knob", "lip")
 HANDLES_HELD_OUT = ("disc", "bracket")
@@ -162,7 +162,7 @@ def drawer(
     caption: str,
     parent: int = 0,
 ) -> int:
-    """A drawer: front leaf between `low` and `high`, tray inside the cell, `travel` as a fraction of the tray's depth."""
+    """A drawer: front leaf from `low` to `high`, tray inside the cell, `travel` as a fraction of the tray's depth."""
     (x0, y0, z0), (x1, y1, z1) = low, high
     tray_low = (max(cell_low[0] + GAP, x0), max(cell_low[1] + GAP, y0), cell_low[2] + GAP)
     tray_high = (

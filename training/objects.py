@@ -10,7 +10,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from training.camera import sample_camera, sample_cameras
-from training.categories import microwave, safe, storage_furniture
+from training.categories import microwave, refrigerator, safe, storage_furniture, table, washing_machine
 from training.draw import Draw, Split
 from training.spec import ObjectSpec, SpecLink
 
@@ -20,8 +20,11 @@ __all__ = [
 
 _BUILDERS: dict[str, Callable[[Draw], ObjectSpec]] = {
     "microwave": microwave.build,
+    "refrigerator": refrigerator.build,
+    "table": table.build,
     "storage_furniture": storage_furniture.build,
     "safe": safe.build,
+    "washing_machine": washing_machine.build,
 }
 CATEGORIES: tuple[str, ...] = tuple(_BUILDERS)
 

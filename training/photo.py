@@ -33,4 +33,4 @@ def _blur(rgb: Tensor, sigma: Tensor) -> Tensor:
     groups = image.shape[1]
     image = conv2d(pad(image, (reach, reach, 0, 0), mode="replicate"), kernel[:, :, None], groups=groups)
     image = conv2d(pad(image, (0, 0, reach, reach), mode="replicate"), kernel[..., None], groups=groups)
-    return image[0].unflatten(0, (len(rgb), 3)).permute(0, 2, 3, 1)
+    return image[0].view(len(rgb), 3, *image.shape[2:]).permute(0, 2, 3, 1)

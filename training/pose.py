@@ -45,4 +45,4 @@ def rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
         y * x * k + z * s, c + y * y * k, y * z * k - x * s,
         z * x * k - y * s, z * y * k + x * s, c + z * z * k,
     )  # fmt: skip
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    return torch.stack(rows, -1).reshape(*angle.shape, 3, 3)

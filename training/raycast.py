@@ -31,7 +31,7 @@ class Solids:
     num_boxes: int
 
 
-def nearest(solids: Solids, origin: Tensor, direction: Tensor, compile: bool = False) -> tuple[Tensor, Tensor]:
+def nearest(solids: Solids, origin: Tensor, direction: Tensor, compiled: bool = False) -> tuple[Tensor, Tensor]:
     """First hit of each ray.
 
     Args:
@@ -45,7 +45,7 @@ def nearest(solids: Solids, origin: Tensor, direction: Tensor, compile: bool = F
     origin, direction = origin.permute(2, 0, 1).contiguous(), direction.permute(2, 0, 1).contiguous()
     distance = torch.full((count, rays), FAR, device=origin.device)
     slot = torch.full((count, rays), -1, device=origin.device, dtype=torch.int64)
-    box, cylinder = _steps(compile)
+    box, cylinder = _steps(compiled)
     for index in range(solids.center.shape[1]):
         step = box if index < solids.num_boxes else cylinder
         number = torch.full((), index, device=origin.device, dtype=torch.int64)
@@ -57,8 +57,8 @@ def nearest(solids: Solids, origin: Tensor, direction: Tensor, compile: bool = F
 
 
 @cache
-def _steps(compile: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., tuple[Tensor, Tensor]]]:
-    if compile:
+def _steps(compiled: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., tuple[Tensor, Tensor]]]:
+    if compiled:
         return torch.compile(_box_step, dynamic=True), torch.compile(_cylinder_step, dynamic=True)
     return _box_step, _cylinder_step
 

@@ -59,7 +59,7 @@ def render(
     generator: torch.Generator | None = None,
     *,
     samples: int = 1,
-    compile: bool = False,
+    compiled: bool = False,
 ) -> Render:
     """Picture every object of the scene.
 
@@ -71,7 +71,7 @@ def render(
         background: see `Background`.
         generator: on the scene's device, source of backgrounds, lights and noise; unused for WHITE.
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
-        compile: compile the inner loops with torch.compile.
+        compiled: compile the inner loops with torch.compile.
     """
     chunk = max(1, RAYS_PER_CHUNK[scene.device.type] // (size * samples) ** 2)
     parts = []
@@ -87,7 +87,7 @@ def render(
                 background,
                 generator,
                 samples,
-                compile,
+                compiled,
             )
         )
     return Render(*(torch.cat([getattr(part, x.name) for part in parts]) for x in fields(Render)))
@@ -102,7 +102,7 @@ def _render_chunk(
     background: Background,
     generator: torch.Generator | None,
     samples: int,
-    compile: bool,
+    compiled: bool,
 ) -> Render:
     placed = _Placed.of(scene, q, visible)
     if background is Background.RANDOM:
@@ -110,9 +110,9 @@ def _render_chunk(
         placed = placed.with_props(props)
     else:
         lights = backdrop.studio(len(scene), scene.device)
-    out = _trace(placed, lights, cameras, size, compile)
+    out = _trace(placed, lights, cameras, size, compiled)
     if samples > 1:
-        rgb = _trace(placed, lights, cameras, size * samples, compile).rgb
+        rgb = _trace(placed, lights, cameras, size * samples, compiled).rgb
         rgb = rgb.unflatten(2, (size, samples)).unflatten(1, (size, samples)).mean((2, 4))
     else:
         rgb = out.rgb
@@ -212,10 +212,10 @@ def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return (distance[:, None] * back)[:, None], (direction / length).flatten(1, 2), (1 / length).flatten(1)
 
 
-def _trace(placed: _Placed, lights: Lights, cameras: Tensor, size: int, compile: bool) -> Render:
+def _trace(placed: _Placed, lights: Lights, cameras: Tensor, size: int, compiled: bool) -> Render:
     solids = placed.solids
     origin, direction, cosine = camera_rays(cameras, size)
-    distance, slot = nearest(solids, origin, direction, compile)
+    distance, slot = nearest(solids, origin, direction, compiled)
     found, index = slot >= 0, slot.clamp(min=0)
     point = origin + distance.clamp(max=1e3)[..., None] * direction
 
@@ -232,7 +232,7 @@ def _trace(placed: _Placed, lights: Lights, cameras: Tensor, size: int, compile:
     base = albedo(look, local, extent)
 
     caster = Solids(solids.rotation, solids.center, solids.extent, placed.casts, solids.num_boxes)
-    blocked, _ = nearest(caster, point + 2e-3 * facing, lights.direction[:, None], compile)
+    blocked, _ = nearest(caster, point + 2e-3 * facing, lights.direction[:, None], compiled)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
     color = lights.shine(base, world_normal, facing, direction, lit, look[..., 10])
     color = torch.where(found[..., None], color, lights.sky(direction))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from articulation.joint import JointType
+from articulation.typing import AnyArray
 from training.primitives import LOOK_CHANNELS, Shape
 from training.spec import ObjectSpec
 
@@ -68,13 +68,9 @@ class Scene:
     def to(self, device: torch.device | str) -> Scene:
         return self._map(lambda value: value.to(device))
 
-    def _map(self, function: _TensorMap) -> Scene:
-        tensors = {x.name: function(getattr(self, x.name)) for x in fields(self) if x.name != "num_boxes"}
-        return replace(self, **tensors)
-
-
-class _TensorMap(Protocol):
-    def __call__(self, value: Tensor) -> Tensor: ...
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Scene:
+        names = [x.name for x in fields(self) if x.name != "num_boxes"]
+        return Scene(**{name: function(getattr(self, name)) for name in names}, num_boxes=self.num_boxes)
 
 
 def pack(specs: Sequence[ObjectSpec], device: torch.device | str) -> Scene:
@@ -92,7 +88,9 @@ def pack(specs: Sequence[ObjectSpec], device: torch.device | str) -> Scene:
 
     def primitives(name: str, shape: tuple[int, ...], fill: float) -> Tensor:
         values = np.concatenate([getattr(spec.primitives, name) for spec in specs])
-        out = np.full((count, slots, *shape), fill, dtype=np.int64 if values.dtype == np.int64 else np.float32)
+        out: AnyArray = np.full(
+            (count, slots, *shape), fill, dtype=np.int64 if values.dtype == np.int64 else np.float32
+        )
         out[rows, columns] = values
         return torch.from_numpy(out).to(device)
 
@@ -102,7 +100,7 @@ def pack(specs: Sequence[ObjectSpec], device: torch.device | str) -> Scene:
     every = [link for spec in specs for link in spec.links]
 
     def per_link(values: object, shape: tuple[int, ...], fill: float, dtype: type = np.float32) -> Tensor:
-        out = np.full((count, links, *shape), fill, dtype=dtype)
+        out: AnyArray = np.full((count, links, *shape), fill, dtype=dtype)
         out[link_rows, link_columns] = values
         return torch.from_numpy(out).to(device)
 

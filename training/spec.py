@@ -16,6 +16,7 @@ from articulation.typing import Array
 from training.primitives import Primitives, Shape
 
 CYLINDER_SECTIONS = 48
+_Z_TO_Y = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +94,8 @@ class ObjectSpec:
     def _mesh(self, link: int) -> trimesh.Trimesh:
         own = np.flatnonzero(self.primitives.link == link)
         solids = [self._solid(index) for index in own]
-        if len(solids) == 1:
-            return solids[0]
-        return trimesh.boolean.union(solids, engine="manifold")
+        mesh: trimesh.Trimesh = trimesh.boolean.union(solids, engine="manifold") if len(solids) > 1 else solids[0]
+        return mesh
 
     def _solid(self, index: int) -> trimesh.Trimesh:
         transform = np.eye(4)
@@ -103,12 +103,12 @@ class ObjectSpec:
         transform[:3, 3] = self.primitives.center[index]
         size = self.primitives.size[index]
         if self.primitives.shape[index] == Shape.BOX:
-            return trimesh.creation.box(2 * size, transform=transform)
-        upright = trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0])
+            box: trimesh.Trimesh = trimesh.creation.box(2 * size, transform=transform)
+            return box
         radius, half_height, inner = size
         if inner > 0:
-            solid = trimesh.creation.annulus(inner, radius, 2 * half_height, sections=CYLINDER_SECTIONS)
+            solid: trimesh.Trimesh = trimesh.creation.annulus(inner, radius, 2 * half_height, CYLINDER_SECTIONS)
         else:
             solid = trimesh.creation.cylinder(radius, 2 * half_height, sections=CYLINDER_SECTIONS)
-        solid.apply_transform(transform @ upright)
+        solid.apply_transform(transform @ _Z_TO_Y)
         return solid

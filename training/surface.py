@@ -78,7 +78,7 @@ def sample_surface(
 
 def _solid_distance(scene: Scene, slot: int, points: Tensor) -> Tensor:
     """(B, N) signed distance of points (B, N, 3) to one primitive slot."""
-    local = (points - scene.center[:, slot, None]) @ scene.rotation[:, slot]
+    local: Tensor = (points - scene.center[:, slot, None]) @ scene.rotation[:, slot]
     extent = scene.extent[:, slot, None]
     if slot < scene.num_boxes:
         outside = local.abs() - extent
@@ -88,7 +88,8 @@ def _solid_distance(scene: Scene, slot: int, points: Tensor) -> Tensor:
         ring = (radius - (outer + inner) / 2).abs() - (outer - inner) / 2
         radial = torch.where(inner > 0, ring, radius - outer)
         outside = torch.stack([radial, local[..., 1].abs() - height], -1)
-    return outside.clamp(min=0).norm(dim=-1) + outside.amax(-1).clamp(max=0)
+    distance: Tensor = outside.clamp(min=0).square().sum(-1).sqrt() + outside.amax(-1).clamp(max=0)
+    return distance
 
 
 def _box_faces(extent: Tensor) -> Tensor:

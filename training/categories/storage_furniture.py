@@ -30,9 +30,7 @@ MAX_CELLS = 8
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT)
-    while layout["columns"] * layout["rows"] > MAX_CELLS:
-        layout = draw.layout(LAYOUT)
+    layout = draw.layout(LAYOUT, lambda x: x["columns"] * x["rows"] <= MAX_CELLS)
     columns, rows = layout["columns"], layout["rows"]
     carcass = finish(draw, WOOD)
     front = carcass if draw.chance(0.6) else finish(draw, WOOD)
