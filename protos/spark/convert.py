@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from articulation.camera import Camera
+from articulation.errors import InvalidArticulation
 from articulation.joint import Joint, JointType
 from articulation.plan import Box, Plan, PlannedPart
 from articulation.typing import Array
@@ -72,27 +73,29 @@ def plan_from_proto(message: pb.ArticulationPlan) -> Plan:
         category=message.category,
         size=message.size,
         confidence=message.confidence,
-        camera=Camera(
-            camera.azimuth, camera.elevation, camera.distance, camera.fov, (camera.shift_u, camera.shift_v)
-        ),
-        parts=tuple(
-            PlannedPart(
-                name=part.name,
-                label=part.label,
-                parent=part.parent_index,
-                box=Box(_vector_from_proto(part.box.center), _vector_from_proto(part.box.half_extent)),
-                joint=Joint(
-                    type=_TYPE_FROM_PROTO[part.joint.type],
-                    axis=_vector_from_proto(part.joint.axis),
-                    origin=_vector_from_proto(part.joint.origin),
-                    lower=part.joint.lower,
-                    upper=part.joint.upper,
-                    confidence=part.joint.confidence,
-                ),
-                material=part.material,
-                caption=part.caption,
-                confidence=part.confidence,
-            )
-            for part in message.parts
-        ),
+        camera=Camera(camera.azimuth, camera.elevation, camera.distance, camera.fov, (camera.shift_u, camera.shift_v)),
+        parts=tuple(_part_from_proto(index, part) for index, part in enumerate(message.parts)),
     )
+
+
+def _part_from_proto(index: int, part: pb.Part) -> PlannedPart:
+    try:
+        return PlannedPart(
+            name=part.name,
+            label=part.label,
+            parent=part.parent_index,
+            box=Box(_vector_from_proto(part.box.center), _vector_from_proto(part.box.half_extent)),
+            joint=Joint(
+                type=_TYPE_FROM_PROTO[part.joint.type],
+                axis=_vector_from_proto(part.joint.axis),
+                origin=_vector_from_proto(part.joint.origin),
+                lower=part.joint.lower,
+                upper=part.joint.upper,
+                confidence=part.joint.confidence,
+            ),
+            material=part.material,
+            caption=part.caption,
+            confidence=part.confidence,
+        )
+    except InvalidArticulation as error:
+        raise InvalidArticulation(f"parts[{index}].{error.field}", error.problem) from error
