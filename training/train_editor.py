@@ -46,7 +46,7 @@ class Settings:
     log_every: int = 100
 
 
-TOY = Settings(widths=(16, 32), image_size=32, layers=1, batch=16, judged=8, log_every=10)
+TOY = Settings(widths=(16, 32), image_size=32, layers=1, batch=8, judged=8, log_every=5)
 
 
 def edit_loss(edit: Tensor, logits: Tensor, target: Tensor) -> dict[str, Tensor]:

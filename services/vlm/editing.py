@@ -32,11 +32,13 @@ class ImageEditor:
         """Open a diffusers folder.
 
         Raises:
-            serving.errors.ModelNotReady: the folder holds no pipeline.
+            serving.errors.ModelNotReady: the folder holds no pipeline, or not all of it.
         """
         try:
+            if not (folder / "model_index.json").is_file():  # without it diffusers would look for a hub
+                raise FileNotFoundError(folder)
             pipeline: CompactEditPipeline = CompactEditPipeline.from_pretrained(
-                folder, torch_dtype=torch.float32, local_files_only=True
+                folder, dtype=torch.float32, local_files_only=True
             )
         except OSError as error:
             raise ModelNotReady(f"no image-editing model in {folder.name}", metadata={"model": MODEL_NAME}) from error
