@@ -162,8 +162,10 @@ def objects(
                 valid.sum(dim=1),
             )
         )
-    *parts, counts = (torch.cat(column) for column in zip(*columns, strict=True))
-    return Objects(*parts, first=counts.cumsum(0) - counts, counts=counts)
+    pictures, part_pictures, latents, boxes, parents, counts = (
+        torch.cat(column) for column in zip(*columns, strict=True)
+    )
+    return Objects(pictures, part_pictures, latents, boxes, parents, counts.cumsum(0) - counts, counts)
 
 
 @dataclass(frozen=True, eq=False)

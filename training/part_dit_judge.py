@@ -25,7 +25,9 @@ class Judge:
         generator = torch.Generator(device).manual_seed(1)
         (view,) = views(count, Split.VAL, device, 0, 1)
         valid = view.scene.link_valid
-        self.model, self.vae = model, vae
+        if vae.truncation is None:
+            raise ValueError("the VAE's field has no known scale, so distances cannot be read off it")
+        self.model, self.vae, self.truncation = model, vae, vae.truncation
         self.pipeline = pipeline(model, vae, size)
         self.object_images, self.part_images = images(view, size.image_size, generator)
         self.parents = view.scene.parent[valid]
@@ -65,4 +67,4 @@ class Judge:
         truth = self.queries[..., 3] < 0
         overlap = (predicted & truth).sum(1) / (predicted | truth).sum(1).clamp(min=1)
         field = torch.cat([self.vae.query(tokens[i : i + 1], self.clouds[i : i + 1, :, :3]) for i in rows])
-        return {"iou": float(overlap.mean()), "surface_error": float(field.abs().mean() * self.vae.config.truncation)}
+        return {"iou": float(overlap.mean()), "surface_error": float(field.abs().mean() * self.truncation)}

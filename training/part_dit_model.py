@@ -105,7 +105,8 @@ class ShapeModel(nn.Module):
             boxes=boxes,
             box_known=(torch.rand(objects, device=device) >= DROP_BOXES).repeat_interleave(count),
         )
-        return (velocity.float() - (batch.latents - noise)).square().mean()
+        error: Tensor = (velocity.float() - (batch.latents - noise)).square().mean()
+        return error
 
 
 def pipeline(model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> PartDiTPipeline:
@@ -118,10 +119,11 @@ def pipeline(model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> Part
         do_convert_rgb=False,
     )
     built = PartDiTPipeline(vae, model.transformer, RectifiedFlowScheduler(), model.image_encoder, extractor)
-    built.set_progress_bar_config(disable=True)
+    built.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
     return built
 
 
 def export(folder: Path, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> None:
     """Write the weights folder in float16, in files below 16 MiB."""
-    pipeline(model.half(), vae.half(), size).save_pretrained(folder, max_shard_size=MAX_SHARD)
+    shipped = vae.to(torch.float16)
+    pipeline(model.half(), shipped, size).save_pretrained(folder, max_shard_size=MAX_SHARD)

@@ -37,10 +37,12 @@ FINAL_OBJECTS = 64
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if world > 1 else options.device)
-    if world > 1:
+    device = torch.device(options.device)
+    if world > 1 and device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-        torch.distributed.init_process_group("nccl", device_id=device)
+    if world > 1:
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         _train(options, device, rank, world)
     finally:
@@ -71,7 +73,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         compile_blocks(model.transformer, dynamic=True)
         for layer in model.image_encoder.encoder.layer:
             layer.compile(dynamic=True)
-    trained = DistributedDataParallel(model, device_ids=[device.index]) if world > 1 else model
+    trained = DistributedDataParallel(model) if world > 1 else model
     loop = Loop(
         "part_dit",
         trained,

@@ -90,14 +90,14 @@ def main(arguments: list[str] | None = None) -> None:
         if loop.elapsed - judged > EVALUATE_SECONDS:
             judged = loop.elapsed
             averaged.load_state_dict(loop.ema_state_dict())
-            loop.log(evaluate(averaged, held_out, options.points))
+            loop.log(evaluate(averaged, held_out, options.points, size.truncation))
         return scalars
 
     loop.run(loss, log_every=10 if options.toy else 100)
     averaged.load_state_dict(loop.ema_state_dict())
     averaged.fit_normalisation(encode(averaged, train.clouds[:, : options.points]))
     averaged.half().float()  # what is judged is what is shipped
-    metrics = evaluate(averaged, held_out, options.points)
+    metrics = evaluate(averaged, held_out, options.points, size.truncation)
     print(json.dumps(metrics), flush=True)
     averaged.half().save_pretrained(options.export / "vae", max_shard_size=MAX_SHARD)
     settings = {
@@ -141,7 +141,7 @@ def objective(vae: TripoSGVAEModel, cloud: Tensor, query: Tensor, truncation: fl
 
 
 @torch.no_grad()
-def evaluate(vae: TripoSGVAEModel, parts: Parts, points: int) -> dict[str, float]:
+def evaluate(vae: TripoSGVAEModel, parts: Parts, points: int, truncation: float) -> dict[str, float]:
     """Reconstruct held-out parts from posterior means: overlap of insides among queries near the surface and anywhere,
     and mean distance between true surface points and the reconstructed surface [model units]."""
     inside, both, error, count = 0.0, 0.0, 0.0, 0
@@ -151,7 +151,7 @@ def evaluate(vae: TripoSGVAEModel, parts: Parts, points: int) -> dict[str, float
         truth = query[..., 3] < 0
         both += float((predicted & truth).sum())
         inside += float((predicted | truth).sum())
-        distance = vae.query(tokens, cloud[:, :points, :3].float()).abs() * vae.config.truncation
+        distance = vae.query(tokens, cloud[:, :points, :3].float()).abs() * truncation
         error += float(distance.sum())
         count += distance.numel()
     return {"held_out_iou": both / max(inside, 1.0), "held_out_surface_error": error / count}

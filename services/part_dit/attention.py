@@ -127,7 +127,7 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, context: Tensor | None = None, skip: Tensor | None = None) -> Tensor:
         """(N, S, D) tokens, (N, L, E) context and (N, S, D) skip -> (N, S, D)."""
-        if self.skip_linear is not None and self.skip_norm is not None:
+        if self.skip_linear is not None and self.skip_norm is not None and skip is not None:
             tokens = self.skip_norm(self.skip_linear(torch.cat([skip, tokens], dim=-1)))
         if self.attn1 is not None and self.norm1 is not None:
             tokens = tokens + self.attn1(self.norm1(tokens))

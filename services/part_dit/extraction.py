@@ -113,7 +113,7 @@ def _polygonise(values: Tensor, lower: list[float], cell: float) -> PartMesh:
     grid = functional.pad(values.float(), (1,) * 6, value=-1.0).cpu().numpy()
     if grid.max() <= 0:
         return PartMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
-    vertices, faces, _, _ = marching_cubes(grid, level=0.0, gradient_direction="descent")
+    vertices, faces, _, _ = marching_cubes(grid, level=0.0, gradient_direction="descent")  # type: ignore[no-untyped-call]
     vertices = (vertices - 1) * cell + np.asarray(lower)
     return _without_debris(vertices.astype(np.float32), faces.astype(np.int32))
 

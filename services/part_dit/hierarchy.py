@@ -31,8 +31,8 @@ class HierarchyBlock(nn.Module):
         self.attn_children = Attention(dim, heads) if bidirectional else None
         for attention in (self.attn_parent, self.attn_children):
             if attention is not None:
-                nn.init.zeros_(attention.to_out[0].weight)
-                nn.init.zeros_(attention.to_out[0].bias)
+                for parameter in attention.to_out.parameters():
+                    nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tensor, parents: Tensor) -> Tensor:
         """Exchange along the edges of B trees of K parts each.
@@ -49,10 +49,10 @@ class HierarchyBlock(nn.Module):
 
     def _from_parent(self, tokens: Tensor, parents: Tensor) -> Tensor:
         batch, count = parents.shape
-        normed = self.norm_parent(tokens)
+        normed: Tensor = self.norm_parent(tokens)
         row = torch.arange(batch, device=parents.device)[:, None]
         source = normed[row, parents.clamp(min=0)]
-        update = self.attn_parent(normed.flatten(0, 1), source.flatten(0, 1)).unflatten(0, (batch, count))
+        update: Tensor = self.attn_parent(normed.flatten(0, 1), source.flatten(0, 1)).unflatten(0, (batch, count))
         return tokens + update * (parents >= 0)[..., None, None]
 
     def _from_children(self, tokens: Tensor, parents: Tensor) -> Tensor:
@@ -64,5 +64,5 @@ class HierarchyBlock(nn.Module):
         allowed = is_child | ~has_children[..., None]
         mask = allowed.repeat_interleave(length, 1).repeat_interleave(length, 2)
         normed = self.norm_children(tokens).flatten(1, 2)
-        update = self.attn_children(normed, normed, mask[:, None]).unflatten(1, (count, length))
+        update: Tensor = self.attn_children(normed, normed, mask[:, None]).unflatten(1, (count, length))
         return tokens + update * has_children[..., None, None]

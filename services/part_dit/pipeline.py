@@ -28,13 +28,14 @@ SET_TOKENS = 1024
 
 MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
 MAX_STEPS = 1000
+MAX_GUIDANCE = 100
 
 
 def _never() -> bool:
     return False
 
 
-class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
+class PartDiTPipeline(DiffusionPipeline):
     """Sample the parts of one object together and extract their meshes."""
 
     def __init__(
@@ -46,7 +47,7 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
         feature_extractor_dinov2: BitImageProcessorPil,
     ) -> None:
         super().__init__()
-        self.register_modules(
+        self.register_modules(  # type: ignore[no-untyped-call]
             vae=vae,
             transformer=transformer,
             scheduler=scheduler,
@@ -82,10 +83,10 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
         if missing:
             raise WeightsMissing(f"{folder.name} lacks {len(missing)} parameters, e.g. {missing[0]}")
         return cls(
-            vae.eval(),
-            transformer.eval(),
+            vae,
+            transformer,
             RectifiedFlowScheduler.from_pretrained(folder / "scheduler"),
-            encoder.eval(),
+            encoder,
             BitImageProcessorPil.from_pretrained(folder / "feature_extractor_dinov2"),
         )
 
@@ -129,6 +130,7 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         _check(object_image, part_images, parent_index, part_boxes)
         _check_range("num_steps", num_inference_steps, 1, MAX_STEPS)
+        _check_range("guidance_scale", guidance_scale, 0, MAX_GUIDANCE)
         _check_range("resolution", resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         images = self.encode_images(torch.cat([object_image[None], part_images]))
         boxes = None if part_boxes is None else part_boxes.to(self.device, torch.float32)
@@ -149,9 +151,7 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
         for index, part in enumerate(tokens):
             _stop_if(cancelled)
             box = None if boxes is None else boxes[index]
-            meshes.append(
-                extract(self.field(part), resolution, self.device, box=box, truncation=self.vae.config.truncation)
-            )
+            meshes.append(extract(self.field(part), resolution, self.device, box=box, truncation=self.vae.truncation))
         return meshes
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -192,19 +192,21 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
         count = len(part_images)
         model = self.transformer
         counts = (count,) if num_parts is None else tuple(num_parts)
-        shape = (count, model.config.num_latent_tokens or num_tokens, model.config.in_channels)
+        shape = (count, model.num_latent_tokens or num_tokens, model.in_channels)
         latents = torch.randn(shape, generator=generator).to(self.device)
         guided = guidance_scale != 1.0
         inputs = {
             "encoder_hidden_states": part_images,
             "global_encoder_hidden_states": object_images,
             "parent_index": parent_index,
-            "boxes": boxes,
         }
+        if boxes is not None:
+            inputs["boxes"] = boxes
         if guided:
-            inputs = {key: None if value is None else torch.cat([value, value]) for key, value in inputs.items()}
-            for key, half in (("encoder_hidden_states", count), ("global_encoder_hidden_states", len(counts))):
-                inputs[key][:half] = 0
+            for key in ("encoder_hidden_states", "global_encoder_hidden_states"):
+                inputs[key] = torch.cat([torch.zeros_like(inputs[key]), inputs[key]])
+            for key in inputs.keys() & {"parent_index", "boxes"}:
+                inputs[key] = torch.cat([inputs[key], inputs[key]])
             if upstream_part_index:
                 inputs["part_index"] = torch.arange(2 * count, device=self.device)
             counts *= 2
@@ -217,7 +219,8 @@ class PartDiTPipeline(DiffusionPipeline):  # type: ignore[misc]
                 blind, seeing = velocity.chunk(2)
                 velocity = blind + guidance_scale * (seeing - blind)
             latents = self.scheduler.step(velocity, timestep, latents).prev_sample
-        return self.vae.denormalise(latents.to(self.vae.dtype))
+        denormalised: Tensor = self.vae.denormalise(latents.to(self.vae.dtype))
+        return denormalised
 
     def field(self, tokens: Tensor) -> Callable[[Tensor], Tensor]:
         """(T, D) decoded tokens of one part -> its field, (Q, 3) -> (Q,), evaluated in chunks."""
@@ -234,7 +237,7 @@ def _stop_if(cancelled: Callable[[], bool]) -> None:
         raise GenerationCancelled
 
 
-def _check_range(field: str, value: int, lowest: int, highest: int) -> None:
+def _check_range(field: str, value: float, lowest: int, highest: int) -> None:
     if not lowest <= value <= highest:
         raise InvalidInput(field, f"must lie in [{lowest}, {highest}], got {value}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 from torch import Tensor
 
 
@@ -32,8 +32,10 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
     order = 1
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, num_train_timesteps: int = 1000, shift: float = 1.0) -> None:
+        self.num_train_timesteps = num_train_timesteps
+        self.shift = shift
         self.set_timesteps(num_train_timesteps)
 
     def set_timesteps(self, num_inference_steps: int, device: torch.device | str | None = None) -> None:
@@ -45,9 +47,8 @@ class RectifiedFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         if num_inference_steps < 1:
             raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
         sigmas = torch.linspace(1.0, 0.0, num_inference_steps + 1, dtype=torch.float64)
-        shift = self.config.shift
-        self.sigmas = (shift * sigmas / (1 + (shift - 1) * sigmas)).to(device, torch.float32)
-        self.timesteps = self.sigmas[:-1] * self.config.num_train_timesteps
+        self.sigmas = (self.shift * sigmas / (1 + (self.shift - 1) * sigmas)).to(device, torch.float32)
+        self.timesteps = self.sigmas[:-1] * self.num_train_timesteps
         self._step = 0
 
     def step(self, model_output: Tensor, timestep: Tensor | float, sample: Tensor) -> RectifiedFlowStep:

@@ -50,7 +50,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         num_latent_tokens: T learned token embeddings, for latents whose tokens have an order; None for sets.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         num_attention_heads: int = 16,
@@ -71,7 +71,9 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         enable_box_embedding: bool = False,
         num_latent_tokens: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.in_channels = in_channels
+        self.num_latent_tokens = num_latent_tokens
         if global_attn_block_id_range is not None:
             first, last = global_attn_block_id_range
             global_attn_block_ids = range(first, last + 1)
@@ -183,7 +185,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         box_known: Tensor | None,
     ) -> Tensor:
         """(N, T, C) -> (N, 1 + T, D), the time token first."""
-        tokens = self.proj_in(latents)
+        tokens: Tensor = self.proj_in(latents)
         if self.token_embedding is not None:
             tokens = tokens + self.token_embedding
         time = self.time_proj(self.time_embed(timestep).to(tokens.dtype))

@@ -121,7 +121,7 @@ class TripoSGVAEModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
     latent_mean: Tensor
     latent_std: Tensor
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         in_channels: int = 3,
@@ -137,7 +137,9 @@ class TripoSGVAEModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         num_query_tokens: int | None = None,
         truncation: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.num_query_tokens = num_query_tokens
+        self.truncation = truncation
         self.embedder = FrequencyEmbedding(embed_frequency, embed_include_pi)
         features = self.embedder.width(in_channels)
         heads = num_attention_heads
@@ -162,7 +164,7 @@ class TripoSGVAEModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """
         features = torch.cat([self.embedder(surface[..., :3]), surface[..., 3:].float()], dim=-1)
         features = features.to(self.quant.weight.dtype)
-        if self.config.num_query_tokens is not None:
+        if self.num_query_tokens is not None:
             tokens = self.query_tokens.expand(len(surface), -1, -1)
         elif num_tokens is not None:
             chosen = sample_farthest(surface[..., :3], num_tokens, generator)
@@ -197,7 +199,7 @@ class TripoSGVAEModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @property
     def _whitens(self) -> bool:
-        return self.config.num_query_tokens is not None
+        return self.num_query_tokens is not None
 
 
 def sample_farthest(points: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
