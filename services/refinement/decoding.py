@@ -58,7 +58,7 @@ def mesh(content: bytes, field: str, max_faces: int) -> trimesh.Trimesh:
     """
     try:
         scene = trimesh.load_scene(io.BytesIO(content), file_type="glb", skip_materials=True)
-        found = scene.to_mesh()
+        found: trimesh.Trimesh = scene.to_mesh()
     except _GLB_ERRORS as error:
         raise InvalidRequest.at(field, f"is not a readable GLB: {error}") from error
     if len(found.faces) == 0:

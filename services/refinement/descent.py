@@ -1,22 +1,28 @@
-"""Gradient descent on axes, hinge lines and openings of all joints at once."""
+"""Gradient descent on axes, hinge lines and openings of many joints and many hypotheses at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from articulation.typing import Array
 from services.refinement.kinematics import Screws
+from services.refinement.objective import Objective
+from services.refinement.shading import ClosedView
+from services.refinement.state import State, pack
 
-MAX_TURN = 3.14159
+MAX_TURN = np.pi
 """Widest opening of a hinge [rad]."""
 
 MAX_SLIDE = 1.5
 """Longest travel of a drawer [model units]."""
 
 TILT_RATE, SHIFT_RATE, OPENING_RATE = 0.02, 0.015, 0.03
+"""Adam's first step of an axis [rad], a hinge line [model units] and an opening [rad or model units]."""
 
 
 class Adam:
@@ -43,33 +49,79 @@ class JointParameters:
     Args:
         screws: (B, L) start.
         q: (B, L) start coordinates.
-        active: (L,) bool, joints that may move.
+        free: (L,) bool, joints that may move.
     """
 
-    def __init__(self, screws: Screws, q: Tensor, active: Tensor) -> None:
+    def __init__(self, screws: Screws, q: Tensor, free: Tensor) -> None:
         self._start = screws
+        self._fixed_q = q
+        self._free = free
         self._across = tangents(screws.axis)
-        self._free = active[:, None] & torch.ones_like(screws.axis[..., :2], dtype=torch.bool)
         self._highest = torch.where(screws.rotates, MAX_TURN, MAX_SLIDE).to(q.dtype)
-        self.tilt = torch.zeros_like(screws.axis[..., :2], requires_grad=True)
-        self.shift = torch.zeros_like(self.tilt, requires_grad=True)
-        self.q = q.detach().clone().requires_grad_()
+        self._tilt = torch.zeros_like(screws.axis[..., :2], requires_grad=True)
+        self._shift = torch.zeros_like(self._tilt, requires_grad=True)
+        self._opening = q.detach().clone().requires_grad_()
 
     def groups(self) -> list[tuple[Tensor, float]]:
         """Values and their learning rates."""
-        return [(self.tilt, TILT_RATE), (self.shift, SHIFT_RATE), (self.q, OPENING_RATE)]
+        return [(self._tilt, TILT_RATE), (self._shift, SHIFT_RATE), (self._opening, OPENING_RATE)]
 
-    def screws(self) -> Screws:
-        """The joints where they are now, differentiable."""
-        hinge = self._free & self._start.rotates[..., None]
-        axis = self._start.axis + (self._across * (self.tilt * self._free)[..., None]).sum(-2)
-        origin = self._start.origin + (self._across * (self.shift * hinge)[..., None]).sum(-2)
-        return replace(self._start, axis=axis / axis.norm(dim=-1, keepdim=True), origin=origin)
+    def current(self) -> tuple[Screws, Tensor]:
+        """Joints and coordinates where they are now, differentiable."""
+        tilt = self._tilt * self._free[:, None]
+        shift = self._shift * (self._free & self._start.rotates)[..., None]
+        axis = self._start.axis + (self._across * tilt[..., None]).sum(-2)
+        origin = self._start.origin + (self._across * shift[..., None]).sum(-2)
+        screws = replace(self._start, axis=axis / axis.norm(dim=-1, keepdim=True), origin=origin)
+        return screws, torch.where(self._free, self._opening, self._fixed_q)
 
     @torch.no_grad()
     def keep_in_range(self) -> None:
         """Put openings back between closed and the widest."""
-        self.q.copy_(torch.minimum(self.q.clamp(min=0), self._highest))
+        self._opening.copy_(torch.minimum(self._opening.clamp(min=0), self._highest))
+
+
+def descend(
+    objective: Objective, view: ClosedView, states: Sequence[State], links: Sequence[int], size: int, steps: int
+) -> Generator[float, None, tuple[list[State], Array]]:
+    """Adam on the joints of some links, for every hypothesis by itself.
+
+    Args:
+        objective: what is minimised.
+        view: the closed image.
+        states: B hypotheses.
+        links: whose joints may move.
+        size: picture side [px].
+        steps: number of steps.
+
+    Returns:
+        The best of each hypothesis that was met, and its (B,) loss; yields the lowest loss after each step.
+    """
+    like = objective.proxies.vertices
+    screws, q = pack(states, like)
+    free = torch.zeros(len(states[0].q), dtype=torch.bool, device=like.device)
+    free[list(links)] = True
+    parameters = JointParameters(screws, q, free)
+    adam = Adam(parameters.groups(), steps)
+    best = torch.full((len(states),), torch.inf, device=like.device, dtype=like.dtype)
+    axes, origins, openings = screws.axis.clone(), screws.origin.clone(), q.clone()
+    for _ in range(steps):
+        screws, q = parameters.current()
+        losses = objective.open_loss(view, screws, q, size)
+        with torch.no_grad():
+            better = losses < best
+            best = torch.where(better, losses, best)
+            axes[better], origins[better], openings[better] = screws.axis[better], screws.origin[better], q[better]
+        adam.step(losses.sum())
+        parameters.keep_in_range()
+        yield float(best.min())
+    found = zip(states, _numpy(axes), _numpy(origins), _numpy(openings), strict=True)
+    moved = [state.moved(axis, origin, opening, links) for state, axis, origin, opening in found]
+    return moved, _numpy(best)
+
+
+def _numpy(values: Tensor) -> Array:
+    return np.asarray(values.detach().double().cpu().numpy())
 
 
 def tangents(axis: Tensor) -> Tensor:

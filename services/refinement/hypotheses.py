@@ -1,7 +1,7 @@
 """Discrete guesses about one joint, from the geometry of its part's bounding box.
 
 Doors turn about an edge of their panel and drawers slide along a side of their box, so besides the plan's joint the
-optimiser tries: the axis reversed, hinges on the narrow sides of the box, and slides along the box's thin side.
+optimiser tries: the axis reversed, hinges on the narrow ends of the box or in its middle, and slides along its sides.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import numpy as np
 
 from articulation.joint import Joint, JointType
 from articulation.typing import Array
+from services.refinement.prior import SQUARE
 
 SAME_AXIS = np.cos(np.radians(15))
 SAME_LINE = 0.1
 
-REVOLUTE_STARTS = (0.5, 1.0, 1.6)
+TURNING_STARTS = (0.3, 0.6, 0.9, 1.25, 1.6, 2.1)
 """Openings that a turning guess is tried at [rad]."""
 
-PRISMATIC_STARTS = (0.25, 0.5, 0.8)
+SLIDING_STARTS = (0.15, 0.35, 0.55, 0.8)
 """Openings that a sliding guess is tried at, as fractions of the part's extent along its axis."""
 
 TRUST_RANGE = (0.3, 0.9)
@@ -38,22 +39,17 @@ def alternatives(joint: Joint, bounds: Array) -> list[Joint]:
     """
     if joint.type is JointType.CONTINUOUS:
         return []
-    thin = int(np.argmin(bounds[1] - bounds[0]))
+    size = bounds[1] - bounds[0]
+    thin = int(np.argmin(size))
     turning = joint.type.rotates
     found = [replace(joint, axis=-joint.axis)]
     limit = joint.upper if turning else np.pi / 2
-    for hinge in range(3):
-        if hinge == thin:
-            continue
-        side = 3 - thin - hinge
-        for end in (0, 1):
-            origin = bounds.mean(0)
-            origin[side] = bounds[end, side]
-            found += [Joint(JointType.REVOLUTE, sign * np.eye(3)[hinge], origin, 0.0, limit) for sign in (1.0, -1.0)]
-    for along in (thin,) if turning else range(3):
-        direction = np.eye(3)[along]
-        travel = 0.8 * extent_along(direction, bounds) if turning else joint.upper
-        found += [Joint(JointType.PRISMATIC, axis, bounds.mean(0), 0.0, travel) for axis in (direction, -direction)]
+    for along in range(3):
+        origins = hinge_points(along, bounds) if along != thin or is_square(along, bounds) else []
+        found += [Joint(JointType.REVOLUTE, axis, x, 0.0, limit) for x in origins for axis in both_ways(along)]
+    for along in range(3):
+        travel = 0.8 * size[along] if turning else joint.upper
+        found += [Joint(JointType.PRISMATIC, axis, bounds.mean(0), 0.0, travel) for axis in both_ways(along)]
     distinct: list[Joint] = []
     for candidate in found:
         if not any(alike(candidate, other) for other in [joint, *distinct]):
@@ -61,11 +57,31 @@ def alternatives(joint: Joint, bounds: Array) -> list[Joint]:
     return distinct
 
 
+def both_ways(along: int) -> tuple[Array, Array]:
+    """A principal direction and its opposite."""
+    return np.eye(3)[along], -np.eye(3)[along]
+
+
+def is_square(along: int, bounds: Array) -> bool:
+    """Whether a box (2, 3), seen along a principal direction, is about square, as knobs and levers are."""
+    across = np.delete(bounds[1] - bounds[0], along)
+    return bool(across.max() < SQUARE * across.min())
+
+
+def hinge_points(along: int, bounds: Array) -> list[Array]:
+    """Where a part may be hinged about a principal direction: its middle if it is square, else both narrow ends."""
+    middle = bounds.mean(0)
+    if is_square(along, bounds):
+        return [middle]
+    side = max((i for i in range(3) if i != along), key=lambda i: bounds[1, i] - bounds[0, i])
+    return [np.where(np.arange(3) == side, bounds[end], middle) for end in (0, 1)]
+
+
 def starts(joint: Joint, bounds: Array) -> list[float]:
     """Openings at which a guess is tried, [rad] or model units."""
     if joint.type.rotates:
-        return list(REVOLUTE_STARTS)
-    return [fraction * extent_along(joint.axis, bounds) for fraction in PRISMATIC_STARTS]
+        return list(TURNING_STARTS)
+    return [fraction * extent_along(joint.axis, bounds) for fraction in SLIDING_STARTS]
 
 
 def alike(one: Joint, other: Joint) -> bool:
@@ -83,19 +99,19 @@ def extent_along(axis: Array, bounds: Array) -> float:
 
 
 def snapped(joint: Joint, bounds: Array) -> Joint:
-    """The joint on the nearest principal axis, and a hinge on the middle of the nearest narrow side of the box.
+    """The joint on the nearest principal axis, and its hinge line where the part's box suggests it.
 
-    The coordinate of the hinge across the panel's thickness is kept, as far as it lies within the panel.
+    A panel keeps the coordinate of its hinge across its thickness, as far as it lies within the panel.
     """
-    principal = int(np.argmax(np.abs(joint.axis)))
-    axis = np.eye(3)[principal] * np.sign(joint.axis[principal])
-    if joint.type is not JointType.REVOLUTE:
+    along = int(np.argmax(np.abs(joint.axis)))
+    axis = np.eye(3)[along] * np.sign(joint.axis[along])
+    if not joint.type.rotates:
         return replace(joint, axis=axis)
-    across = [i for i in range(3) if i != principal]
-    side = max(across, key=lambda i: bounds[1, i] - bounds[0, i])
-    origin = np.clip(joint.origin, bounds[0], bounds[1])
-    origin[side] = min(bounds[:, side], key=lambda edge: abs(edge - joint.origin[side]))
-    origin[principal] = joint.origin[principal]
+    origin = min(hinge_points(along, bounds), key=lambda point: float(np.linalg.norm(point - joint.origin))).copy()
+    if not is_square(along, bounds):
+        thin = min((i for i in range(3) if i != along), key=lambda i: bounds[1, i] - bounds[0, i])
+        origin[thin] = np.clip(joint.origin[thin], *bounds[:, thin])
+    origin[along] = joint.origin[along]
     return replace(joint, axis=axis, origin=origin)
 
 

@@ -56,16 +56,20 @@ class Objective:
 
     def open_loss(self, view: ClosedView, screws: Screws, q: Tensor, size: int) -> Tensor:
         """(B, L) joints and coordinates -> (B,) distance of the open picture plus joint energies, differentiable."""
-        rgba = self.draw(view, screws, q, size)
-        prior = energy(screws, self.proxies.bounds, self.active)
+        vertices = self.posed(screws, q)
+        prior = energy(screws, vertices, self.proxies, self.parents.index(-1), self.active)
+        rgba = self.draw(view, vertices, size)
         return picture_loss(rgba, self.opened.at(size), self.weights) + self.prior_weight * prior
 
-    def draw(self, view: ClosedView, screws: Screws, q: Tensor, size: int) -> Tensor:
-        """(B, S, S, 4) pictures of the object at q: colour times coverage, and coverage."""
-        poses = link_poses(screws, self.parents, q)
-        vertices = transform(poses, self.proxies.vertex_link, self.proxies.vertices)
-        shader = ProjectedColour(view, self.opened.at(size), self.proxies.links, len(q))
-        return self.renderer.render(self.proxies, vertices, view.camera.expand(len(q), 6), size, shader)
+    def posed(self, screws: Screws, q: Tensor) -> Tensor:
+        """(B, L) joints and coordinates -> (B, V, 3) vertices."""
+        return transform(link_poses(screws, self.parents, q), self.proxies.vertex_link, self.proxies.vertices)
+
+    def draw(self, view: ClosedView, vertices: Tensor, size: int) -> Tensor:
+        """(B, V, 3) posed vertices -> (B, S, S, 4) pictures: colour times coverage, and coverage."""
+        batch = len(vertices)
+        shader = ProjectedColour(view, self.opened.at(size), self.proxies.links, batch)
+        return self.renderer.render(self.proxies, vertices, view.camera.expand(batch, 6), size, shader)
 
 
 def coverage(hits: Hits) -> Tensor:

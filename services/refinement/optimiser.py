@@ -13,20 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from articulation.camera import Camera
-from articulation.joint import Joint
 from articulation.plan import Plan
 from articulation.typing import Array
 from services.refinement import hypotheses
-from services.refinement.descent import Adam, JointParameters
-from services.refinement.kinematics import Screws
+from services.refinement.descent import Adam, descend
 from services.refinement.objective import Objective
 from services.refinement.shading import ClosedView
+from services.refinement.state import State, pack
 
 CAMERA_SCALE = (0.2, 0.15, 0.5, 0.1, 0.05, 0.05)
 """How far a planned camera may well be off: azimuth, elevation [rad], distance, fov [rad], shifts."""
@@ -35,6 +35,9 @@ CAMERA_SCALE = (0.2, 0.15, 0.5, 0.1, 0.05, 0.05)
 CAMERA_RATE = 0.05
 CAMERA_PRIOR = 1e-4
 """Loss of a camera that is off by one `CAMERA_SCALE` in one number."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Schedule:
         joint_steps: Adam steps in each round.
         sizes: picture side of each round [px].
         search_size: picture side on which hypotheses are compared [px].
+        settle_count: hypotheses of one joint that are moved before they are compared.
+        settle_steps: Adam steps on those.
         batch: hypotheses rendered at once; bounds the memory.
         temperature: loss difference by which one hypothesis becomes e times as probable as another.
         report_every: steps between two progress reports.
@@ -55,6 +60,8 @@ class Schedule:
     joint_steps: int = 50
     sizes: tuple[int, ...] = (64, 128)
     search_size: int = 64
+    settle_count: int = 6
+    settle_steps: int = 10
     batch: int = 32
     temperature: float = 0.004
     report_every: int = 5
@@ -88,20 +95,6 @@ class Refined:
     coordinates: Array
     initial_loss: float
     final_loss: float
-
-
-@dataclass(frozen=True)
-class State:
-    """A hypothesis about all joints: L joints and (L,) coordinates."""
-
-    joints: tuple[Joint, ...]
-    q: Array
-
-    def with_joint(self, index: int, joint: Joint, q: float) -> State:
-        joints = (*self.joints[:index], joint, *self.joints[index + 1 :])
-        coordinates = self.q.copy()
-        coordinates[index] = q
-        return State(joints, coordinates)
 
 
 class Refinement:
@@ -158,34 +151,48 @@ class Refinement:
         return best
 
     def _choose(self, view: ClosedView, state: State, index: int) -> tuple[State, float]:
-        """The most probable hypothesis of one joint, the others held, and its probability."""
+        """The most probable hypothesis of one joint, the others held, and its probability.
+
+        Each hypothesis is tried at several openings; the most promising ones are given a few steps to settle.
+        """
         joint, bounds = state.joints[index], self._bounds[index]
         joints = [joint, *hypotheses.alternatives(joint, bounds)]
-        tried, owners = [state], [0]
-        for owner, other in enumerate(joints):
-            openings = hypotheses.starts(other, bounds)
-            tried += [state.with_joint(index, other, q) for q in openings]
-            owners += [owner] * len(openings)
-        losses, owner_of = self._losses(view, tried), np.array(owners)
-        best = [int(np.flatnonzero(owner_of == i)[losses[owner_of == i].argmin()]) for i in range(len(joints))]
+        grid = [
+            [state.with_joint(index, other, q) for q in [*hypotheses.starts(other, bounds), *kept]]
+            for other, kept in zip(joints, [[float(state.q[index])], *[[]] * (len(joints) - 1)], strict=True)
+        ]
+        flat = self._losses(view, [trial for row in grid for trial in row], self._schedule.search_size)
+        rows = np.split(flat, np.cumsum([len(row) for row in grid])[:-1])
+        best = [row[int(losses.argmin())] for row, losses in zip(grid, rows, strict=True)]
+        losses = np.array([row.min() for row in rows])
+
+        settle = np.argsort(losses, kind="stable")[: self._schedule.settle_count]
+        settle = np.union1d(settle, [0])
+        moved, lower = _last(
+            descend(
+                self._objective,
+                view,
+                [best[i] for i in settle],
+                [index],
+                self._schedule.search_size,
+                self._schedule.settle_steps,
+            )
+        )
+        for i, trial, loss in zip(settle, moved, lower, strict=True):
+            best[i], losses[i] = trial, loss
         priors = hypotheses.priors(self._plan.parts[index].joint.confidence, len(joints))
-        chances = hypotheses.posterior(losses[best], priors, self._schedule.temperature)
+        chances = hypotheses.posterior(losses, priors, self._schedule.temperature)
         winner = int(chances.argmax())
-        return tried[best[winner]], float(chances[winner])
+        return best[winner], float(chances[winner])
 
     def _descend(self, view: ClosedView, start: State, size: int) -> Generator[Progress, None, State]:
-        parameters = JointParameters(self._screws([start]), self._tensor(start.q)[None], self._objective.active)
-        adam = Adam(parameters.groups(), self._schedule.joint_steps)
-        best, best_loss = start, float("inf")
-        for _ in range(self._schedule.joint_steps):
-            screws = parameters.screws()
-            loss = self._objective.open_loss(view, screws, parameters.q, size)[0]
-            if loss.item() < best_loss:
-                best, best_loss = self._moved(start, screws, parameters.q), loss.item()
-            adam.step(loss)
-            parameters.keep_in_range()
-            yield from self._report(loss.item())
-        return best
+        run = descend(self._objective, view, [start], self._active, size, self._schedule.joint_steps)
+        while True:
+            try:
+                loss = next(run)
+            except StopIteration as end:
+                return cast(State, end.value[0][0])
+            yield from self._report(loss)
 
     def _snap(self, view: ClosedView, state: State) -> State:
         """Each joint on its principal axis and panel side, where the objective does not grow."""
@@ -215,27 +222,14 @@ class Refinement:
         return float(opened) + float(self._objective.closed_loss(camera[None], size)[0])
 
     @torch.no_grad()
-    def _losses(self, view: ClosedView, states: Sequence[State], size: int | None = None) -> Array:
+    def _losses(self, view: ClosedView, states: Sequence[State], size: int) -> Array:
         """(N,) objective of many states, rendered in bounded batches."""
         found: list[Tensor] = []
         for first in range(0, len(states), self._schedule.batch):
             chunk = states[first : first + self._schedule.batch]
-            q = self._tensor(np.stack([state.q for state in chunk]))
-            found.append(self._objective.open_loss(view, self._screws(chunk), q, size or self._schedule.search_size))
+            screws, q = pack(chunk, self._objective.proxies.vertices)
+            found.append(self._objective.open_loss(view, screws, q, size))
         return np.asarray(torch.cat(found).double().cpu().numpy())
-
-    def _screws(self, states: Sequence[State]) -> Screws:
-        vertices = self._objective.proxies.vertices
-        return Screws.of([state.joints for state in states], vertices.device, vertices.dtype)
-
-    def _moved(self, state: State, screws: Screws, q: Tensor) -> State:
-        axes = screws.axis[0].detach().double().cpu().numpy()
-        origins = screws.origin[0].detach().double().cpu().numpy()
-        joints = tuple(
-            replace(joint, axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i]) if i in self._active else joint
-            for i, joint in enumerate(state.joints)
-        )
-        return State(joints, q[0].detach().double().cpu().numpy())
 
     def _tensor(self, values: Array) -> Tensor:
         vertices = self._objective.proxies.vertices
@@ -245,3 +239,12 @@ class Refinement:
         self._step += 1
         if self._step % self._schedule.report_every == 0:
             yield Progress(self._step, self._schedule.total_steps, loss)
+
+
+def _last(run: Generator[object, None, T]) -> T:
+    """Run a generator to its end and return its result."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return cast(T, end.value)

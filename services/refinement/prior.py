@@ -1,31 +1,46 @@
 """What is likely of a joint before any picture is seen, as energies: 0 where it fits, saturating where it does not.
 
-Axes tend to follow the object's principal directions, hinges to lie on a narrow side of their panel, knobs to turn
-about their middle. The energies saturate, so strong evidence against them costs a bounded amount.
+Axes tend to follow the object's principal directions, hinges to lie on a narrow end of their panel, knobs to turn
+about their middle, and parts to open out of the body. The energies saturate, so strong evidence against them costs a
+bounded amount.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from services.refinement.kinematics import Screws
+from services.refinement.proxies import Proxies
 
-AXIS_SCALE = 0.02
-"""1 - cos of the deviation at which half of the axis energy is reached: 11 degrees."""
+AXIS_SCALE = 0.2
+"""Sine of the deviation at which half of the axis energy is reached: 12 degrees."""
 
 LINE_SCALE = 0.1
-"""Distance from the panel's side at which half of the hinge energy is reached [model units]."""
+"""Distance from the suggested hinge line at which half of the hinge energy is reached [model units]."""
+
+INWARD_SCALE = 0.1
+"""Mean depth within the body at which half of the inward energy is reached [model units]."""
+
+INWARD_WEIGHT = 3.0
+"""Full inward energy against full axis energy: a drawer through the back is less likely than a slanted one."""
+
+SQUARE = 1.5
+"""A box whose sides differ by less than this factor counts as square."""
 
 
 def axis_energy(axis: Tensor) -> Tensor:
     """(..., 3) unit axes -> (...) energy in [0, 1) of the angle to the nearest principal direction."""
-    deviation = 1 - axis.abs().amax(-1).clamp(max=1)
-    return deviation / (deviation + AXIS_SCALE)
+    sine = (1 - axis.square().amax(-1)).clamp(min=1e-8).sqrt()
+    return sine / (sine + AXIS_SCALE)
 
 
 def hinge_energy(origin: Tensor, axis: Tensor, bounds: Tensor) -> Tensor:
-    """Energy of a hinge line's distance from the narrow sides of its panel.
+    """Energy of a hinge line's distance from where the part's box suggests it.
+
+    Seen along the axis, the box of a door is long and thin: its hinge lies on one of the narrow ends. The box of a knob
+    or a lever is about square: it turns about the middle.
 
     Args:
         origin: (..., 3). axis: (..., 3). bounds: (..., 2, 3) box of the part.
@@ -34,29 +49,56 @@ def hinge_energy(origin: Tensor, axis: Tensor, bounds: Tensor) -> Tensor:
         (...) in [0, 1).
     """
     low, high = bounds.unbind(-2)
-    outside = (low - origin).clamp(min=0) + (origin - high).clamp(min=0)
-    edge = torch.minimum((origin - low).abs(), (origin - high).abs())
     size = high - low
-    along = torch.nn.functional.one_hot(axis.detach().abs().argmax(-1), 3).to(size.dtype)
-    side = torch.nn.functional.one_hot((size - 1e6 * along).argmax(-1), 3).to(size.dtype)
+    along = one_hot(axis.detach().abs().argmax(-1), 3).to(size.dtype)
+    side = one_hot((size - 1e6 * along).argmax(-1), 3).to(size.dtype)
     thin = 1 - along - side
-    apart = (side * edge.square() + thin * outside.square()).sum(-1)
+    outside = (low - origin).clamp(min=0) + (origin - high).clamp(min=0)
+    end = torch.minimum((origin - low).abs(), (origin - high).abs())
+    from_ends = (side * end.square() + thin * outside.square()).sum(-1)
+    from_middle = ((side + thin) * (origin - (low + high) / 2).square()).sum(-1)
+    square = (size * side).sum(-1) < SQUARE * (size * thin).sum(-1)
+    apart = torch.where(square, from_middle, from_ends)
     return apart / (apart + LINE_SCALE**2)
 
 
-def energy(screws: Screws, bounds: Tensor, active: Tensor) -> Tensor:
-    """Mean energy of the active joints.
+def inward_energy(vertices: Tensor, proxies: Proxies, root: int) -> Tensor:
+    """Energy of parts that move into the body: how much deeper they lie within its box than at the closed state.
+
+    Args:
+        vertices: (B, V, 3) posed.
+        proxies: the closed state.
+        root: link that is the body.
+
+    Returns:
+        (B, L) in [0, 1).
+    """
+    low, high = proxies.bounds[root]
+
+    def depth(points: Tensor) -> Tensor:
+        return torch.minimum(points - low, high - points).amin(-1).clamp(min=0)
+
+    deeper = (depth(vertices) - depth(proxies.vertices)).clamp(min=0)
+    total = deeper.new_zeros(len(vertices), proxies.links).index_add(1, proxies.vertex_link, deeper)
+    mean = total / proxies.vertex_link.bincount(minlength=proxies.links).clamp(min=1)
+    return mean / (mean + INWARD_SCALE)
+
+
+def energy(screws: Screws, vertices: Tensor, proxies: Proxies, root: int, active: Tensor) -> Tensor:
+    """Energies of all active joints added up.
 
     Args:
         screws: (B, L) joints.
-        bounds: (L, 2, 3).
+        vertices: (B, V, 3) posed.
+        proxies: the closed state.
+        root: link that is the body.
         active: (L,) bool.
 
     Returns:
-        (B,) in [0, 2).
+        (B,).
     """
-    moves = (screws.rotates | screws.slides) & active
-    hinges = screws.rotates & active
-    axes = axis_energy(screws.axis) * moves
-    lines = hinge_energy(screws.origin, screws.axis, bounds.expand(len(screws.axis), -1, -1, -1)) * hinges
-    return (axes + lines).sum(-1) / moves.sum(-1).clamp(min=1)
+    bounds = proxies.bounds.expand(len(screws.axis), -1, -1, -1)
+    axes = axis_energy(screws.axis)
+    hinges = hinge_energy(screws.origin, screws.axis, bounds) * screws.rotates
+    inward = INWARD_WEIGHT * inward_energy(vertices, proxies, root)
+    return ((axes + hinges + inward) * active).sum(-1)

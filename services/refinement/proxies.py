@@ -14,6 +14,15 @@ from torch import Tensor
 from articulation.typing import Array, IntArray
 
 WELD = 1e-5
+"""Vertices nearer to each other than about this are one [model units]."""
+
+OUTLINE_TOLERANCE = 0.01
+"""How far decimation may move an outermost point [model units]."""
+
+_HEIGHT = np.linspace(-0.99, 0.99, 100)
+_TURN = np.arange(100) * np.pi * (3 - np.sqrt(5))
+DIRECTIONS = np.stack([np.sqrt(1 - _HEIGHT**2) * np.cos(_TURN), _HEIGHT, np.sqrt(1 - _HEIGHT**2) * np.sin(_TURN)], -1)
+"""(100, 3) unit vectors spread over the sphere along a golden-angle spiral."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ def simplify(mesh: trimesh.Trimesh, max_faces: int) -> tuple[Array, IntArray]:
     """Weld a mesh along its texture seams and decimate it by quadric error.
 
     Returns:
-        (V, 3) vertices and (F, 3) faces, F about `max_faces` at most.
+        (V, 3) vertices and (F, 3) faces.
     """
     keys = np.round(np.asarray(mesh.vertices) / WELD).astype(np.int64)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
@@ -85,13 +94,31 @@ def simplify(mesh: trimesh.Trimesh, max_faces: int) -> tuple[Array, IntArray]:
     faces = inverse.reshape(-1)[np.asarray(mesh.faces)].astype(np.int64)
     distinct = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     faces = faces[distinct] if distinct.any() else faces
-    if len(faces) > max_faces:
+    return (vertices, faces) if len(faces) <= max_faces else decimate(vertices, faces, max_faces)
+
+
+def decimate(vertices: Array, faces: IntArray, max_faces: int) -> tuple[Array, IntArray]:
+    """Collapse edges by quadric error, as eagerly as the part's outline allows.
+
+    Eager collapses ruin parts made of few large panels, such as unions of boxes; those are decimated more carefully,
+    and end with more faces than asked for.
+    """
+    found: list[tuple[float, Array, IntArray]] = []
+    for eagerness in (7, 4, 2, 0):
         small, triangles = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=max_faces
+            vertices.astype(np.float32), faces.astype(np.int32), target_count=max_faces, agg=eagerness
         )
         if len(triangles):
-            return small.astype(np.float64), triangles.astype(np.int64)
-    return vertices, faces
+            found.append((outline_error(vertices, small), small.astype(np.float64), triangles.astype(np.int64)))
+            if found[-1][0] < OUTLINE_TOLERANCE:
+                break
+    _, small, triangles = min(found, key=lambda entry: entry[0], default=(0.0, vertices, faces))
+    return small, triangles
+
+
+def outline_error(one: Array, other: Array) -> float:
+    """Largest difference of the extents of two point sets (N, 3), (M, 3), over directions all around."""
+    return float(np.abs((one @ DIRECTIONS.T).max(0) - (other @ DIRECTIONS.T).max(0)).max())
 
 
 def edge_neighbours(faces: IntArray) -> IntArray:
