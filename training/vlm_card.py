@@ -15,12 +15,12 @@ pipeline_tag: image-text-to-text
 # compact-plan
 
 Reads one picture of an articulated object and writes its plan as one line of JSON: category, size, camera, and for each
-part label, material, parent, box and joint (`services/vlm/plan_format.py`). Qwen3-VL architecture, {million:.1f} million
-parameters, bfloat16, its own byte-level BPE tokenizer. Meant for the embedded default of SPARK; it knows the generated
+part label, material, parent, box and joint (`services/vlm/plan_format.py`). Qwen3-VL architecture, {million:.1f}
+million parameters, bfloat16, its own byte-level BPE tokenizer. Meant for the embedded default of SPARK; it knows the generated
 objects it was trained on and little else.
 
-- **Data**: {samples} views of {objects} generated objects of `training.objects`, split TRAIN, in random surroundings, with
-  random exposure, colour cast, blur and noise. No picture or object of anybody else.
+- **Data**: {samples} views of {objects} generated objects of `training.objects`, split TRAIN, in random surroundings,
+  with random exposure, colour cast, blur and noise. No picture or object of anybody else.
 - **Training**: {steps} steps of {batch} samples in {seconds:.0f} s on {hardware}; Muon and AdamW (`training/loop.py`),
   exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
@@ -33,8 +33,8 @@ Greedy answers without hints and without a grammar to {judged} objects of the sp
 | --- | --- |
 {rows}
 
-`type_error` and `axis_error` count the moving parts of the truth whose matched part is missing or has another joint type
-(or axis); `box_error` is the mean distance of box faces in model units; `view_error` is in degrees.
+`type_error` and `axis_error` count the moving parts of the truth whose matched part is missing or has another joint
+type (or axis); `box_error` is the mean distance of box faces in model units; `view_error` is in degrees.
 """
 
 

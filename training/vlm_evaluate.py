@@ -24,7 +24,8 @@ def answers(
     model: Qwen3VLForConditionalGeneration, table: Layout, patch: int, images: Tensor, length: int, tokenizer: Tokenizer
 ) -> list[str]:
     """Greedy, unconstrained answers without hints to (B, S, S, 3) uint8 images, at most `length` tokens in all."""
-    end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
+    vocabulary = tokenizer.get_vocab()
+    end, pad = vocabulary[END], vocabulary[PAD]
     prompt = tokenizer.encode(prompt_text(table.images)).ids
     ids = torch.full((len(images), length), pad, device=images.device)
     ids[:, : len(prompt)] = torch.tensor(prompt, device=images.device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
@@ -19,17 +18,17 @@ SHARD = "15MB"
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
-    f"{START}" + "{{ message.role }}\n"
+    f"{START}" + "{{ message.role }}{{ '\\n' }}"
     "{%- if message.content is string -%}{{ message.content }}{%- else -%}"
     "{%- for item in message.content -%}"
     "{%- if item.type == 'image' or 'image_url' in item -%}"
     f"{VISION_START}{IMAGE}{VISION_END}"
     "{%- else -%}{{ item.text }}{%- endif -%}"
     "{%- endfor -%}{%- endif -%}"
-    f"{END}" + "{{ '\n' }}"
+    f"{END}" + "{{ '\\n' }}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}"
-    f"{START}assistant" + "{{ '\n' }}"
+    f"{START}assistant" + "{{ '\\n' }}"
     "{%- endif -%}"
 )
 
@@ -55,7 +54,7 @@ def write_folder(
     shipped.tie_weights()
     shipped.generation_config.eos_token_id = tokenizer.token_to_id(END)
     shipped.generation_config.pad_token_id = tokenizer.token_to_id(PAD)
-    shipped.to(torch.bfloat16).save_pretrained(folder, max_shard_size=SHARD)
+    shipped.bfloat16().save_pretrained(folder, max_shard_size=SHARD)
     save_tokenizer(tokenizer, folder, CHAT_TEMPLATE)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     (folder / MODEL_PROMPT).write_text(PROMPT + "\n")

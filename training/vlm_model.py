@@ -170,7 +170,7 @@ def encode_images(model: Qwen3VLForConditionalGeneration, table: Layout, pixels:
     convolution = visual.patch_embed.proj
     hidden = functional.linear(pixels, convolution.weight.sum(2).flatten(1), convolution.bias)
     hidden = hidden + _merge_order(visual.pos_embed.weight, int((pixels.shape[1] // 4) ** 0.5))
-    deep = []
+    deep: list[Tensor] = []
     for index, block in enumerate(visual.blocks):
         batch, count, width = hidden.shape
         heads = block.attn.num_heads
@@ -214,7 +214,8 @@ def decode(model: Qwen3VLForConditionalGeneration, table: Layout, image_tokens: 
         if index + 1 < len(image_tokens):
             added = functional.pad(image_tokens[index + 1], (0, 0, table.opening, ids.shape[1] - table.start))
             hidden = hidden + added
-    return language.norm(hidden)
+    normalised: Tensor = language.norm(hidden)
+    return normalised
 
 
 def _rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:

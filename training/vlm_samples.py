@@ -1,4 +1,4 @@
-"""Training samples of the plan stage before they are rendered, drawn on many processes: object, view, document, hints."""
+"""Training samples of the plan stage before they are rendered, drawn on many processes: object, view, answer, hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words that a plan may use, and what is usual for each category: the schema and the prompt are both made of them."""
+"""The words that a plan may use, and what is usual for each category: schema and prompt are both made of them."""
 
 from __future__ import annotations
 

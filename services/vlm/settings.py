@@ -1,0 +1,35 @@
+"""Configuration of the VLM server: `SPARK_VLM_ADDRESS` and so on, or `--address` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class VlmSettings(BaseSettings):
+    """How the server listens and which models it loads."""
+
+    model_config = SettingsConfigDict(env_prefix="SPARK_VLM_", frozen=True, cli_kebab_case=True)
+
+    address: str = "127.0.0.1:50051"
+    """Host and port to listen on; port 0 takes a free one."""
+    metrics_port: int | None = None
+    """Where Prometheus reads; none by default."""
+    log_level: str = "INFO"
+    """Lowest level that is logged."""
+    grace_seconds: float = Field(default=30.0, ge=0)
+    """How long calls in flight may go on after SIGTERM [s]."""
+    plan_folder: Path = Path("models/vlm/compact-plan")
+    """Qwen3-VL folder of the plan stage."""
+    editor_folder: Path = Path("models/vlm/compact-edit")
+    """Diffusers folder of the image editor, for the guide stage."""
+    device: str = "cpu"
+    """Torch device of the VLM, e.g. "cuda:0"."""
+    threads: int = Field(default=2, ge=1)
+    """CPU threads of one torch operation."""
+    queue: int = Field(default=32, ge=0)
+    """Requests that may wait; further ones are refused with RESOURCE_EXHAUSTED."""
+    max_pixels: int = Field(default=4096 * 4096, ge=1)
+    """Largest image that is accepted."""

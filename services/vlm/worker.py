@@ -1,0 +1,51 @@
+"""One thread for the models, and a bounded queue before it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+
+from serving.errors import Overloaded
+
+T = TypeVar("T")
+
+SECONDS_PER_REQUEST = 4.0
+"""Rough cost of a request on two CPU cores, by which callers are told when to come back."""
+
+
+class ModelWorker:
+    """Runs one function at a time off the event loop, in the order of arrival.
+
+    A caller that goes away (deadline or cancellation) gives up its place; work that has begun is told through the
+    `stop` function that it was given.
+    """
+
+    def __init__(self, queue: int) -> None:
+        self._queue = queue
+        self._accepted = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vlm")
+
+    async def run(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        """Wait for a turn and return what `work(stop)` returns.
+
+        Raises:
+            serving.errors.Overloaded: too many wait already.
+        """
+        if self._accepted > self._queue:
+            wait = timedelta(seconds=SECONDS_PER_REQUEST * self._accepted)
+            raise Overloaded(f"{self._accepted} requests are at work or wait", retry_after=wait)
+        gone = threading.Event()
+        self._accepted += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, gone.is_set)
+        finally:
+            gone.set()
+            self._accepted -= 1
+
+    def close(self) -> None:
+        """End the thread after the work in hand."""
+        self._thread.shutdown(cancel_futures=True)

@@ -1,0 +1,105 @@
+"""The in-process engine on a real Qwen3-VL folder of toy size with random weights."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+from plan_folders import write_random_folder
+from transformers import AutoImageProcessor, AutoTokenizer
+
+from articulation.joint import JointType
+from services.vlm.engine import Abandoned
+from services.vlm.plan_format import parse
+from services.vlm.plan_schema import plan_schema
+from services.vlm.planner import plan_image
+from services.vlm.transformers_engine import TransformersEngine
+from serving.errors import ModelNotReady
+from training.vlm_data import prompt_text
+from training.vlm_model import TOY
+from training.vlm_tokenizer import build_tokenizer
+
+PICTURES = [np.random.default_rng(i).integers(0, 256, (512, 512, 3), dtype=np.uint8) // (i + 1) for i in range(3)]
+FEW = plan_schema(["body", "door", "drawer"])
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_folder(tmp_path_factory.mktemp("compact-plan"))
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> TransformersEngine:
+    return TransformersEngine.load(folder)
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_noise_for_weights_still_answers_in_the_schema(engine: TransformersEngine, seed: int | None) -> None:
+    for picture in PICTURES:
+        completion = engine.complete(picture, [], FEW, seed, never)
+        jsonschema.Draft202012Validator(FEW).validate(json.loads(completion.text))
+        assert [part.label for part in parse(completion.text).parts] == ["body", "door", "drawer"]
+
+
+def test_an_answer_of_free_length_is_a_plan(engine: TransformersEngine) -> None:
+    plan = plan_image(engine, PICTURES[0], [], 0)
+    assert plan.parts[0].joint.type is JointType.FIXED
+    assert 0 < plan.confidence < 1
+
+
+def test_the_answer_depends_on_the_picture_and_repeats(engine: TransformersEngine) -> None:
+    texts = [engine.complete(picture, [], FEW, None, never).text for picture in (*PICTURES, PICTURES[0])]
+    assert texts[0] == texts[3]
+    assert len(set(texts)) > 1
+
+
+def test_draws_repeat_by_seed(engine: TransformersEngine) -> None:
+    first, again, other = (engine.complete(PICTURES[0], [], FEW, seed, never).text for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_tokens_cover_the_answer(engine: TransformersEngine) -> None:
+    completion = engine.complete(PICTURES[0], [], FEW, None, never)
+    assert "".join(completion.text[t.start : t.end] for t in completion.tokens) == completion.text
+    assert completion.tokens[0].start == 0
+    assert all(a.end == b.start for a, b in zip(completion.tokens, completion.tokens[1:], strict=False))
+    assert all(0 < token.probability <= 1 for token in completion.tokens)
+
+
+def test_asking_to_stop_abandons_the_answer_within_a_few_tokens(engine: TransformersEngine) -> None:
+    calls = iter(range(1000))
+    with pytest.raises(Abandoned):
+        engine.complete(PICTURES[0], [], FEW, None, lambda: next(calls) >= 5)
+    assert next(calls) < 10
+
+
+def test_a_hint_binds_the_plan_of_a_real_engine(engine: TransformersEngine) -> None:
+    plan = plan_image(engine, PICTURES[1], ["two drawers"], 0)
+    assert [part.label for part in plan.parts].count("drawer") == 2
+
+
+def test_the_chat_template_writes_what_training_wrote(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    content = [{"type": "image"}, {"type": "text", "text": (folder / "prompt.txt").read_text().strip()}]
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+    )
+    assert text == prompt_text(1)
+    trained = build_tokenizer().encode(prompt_text(16)).ids
+    assert tokenizer(prompt_text(16))["input_ids"] == trained
+
+
+def test_a_gateway_picture_becomes_the_grid_that_the_model_was_trained_on(folder: Path) -> None:
+    processed = AutoImageProcessor.from_pretrained(folder)(images=[Image.fromarray(PICTURES[0])], return_tensors="pt")
+    assert processed["image_grid_thw"].tolist() == [[1, 2 * TOY.grid, 2 * TOY.grid]]
+
+
+def test_a_folder_without_weights_is_not_ready(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotReady):
+        TransformersEngine.load(tmp_path)

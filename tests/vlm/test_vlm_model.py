@@ -1,0 +1,62 @@
+"""The batched forward pass against the stock one, and the loss."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor
+
+from plan_folders import write_random_folder
+from training.train_vlm import soft_targets
+from training.vlm_model import TOY, ModelSize, build_model, decode, encode_images, layout, patches
+from training.vlm_tokenizer import IMAGE, build_tokenizer
+
+TOKENIZER = build_tokenizer()
+VOCABULARY = TOKENIZER.get_vocab()
+
+
+@pytest.mark.parametrize("size", [TOY, ModelSize()], ids=["toy", "compact"])
+def test_batched_logits_equal_the_stock_ones(size: ModelSize) -> None:
+    torch.manual_seed(0)
+    model = build_model(size, VOCABULARY).eval()
+    tokens = size.grid**2
+    ids = torch.randint(10, 1700, (2, 5 + tokens + 9))
+    ids[:, 5 : 5 + tokens] = VOCABULARY[IMAGE]
+    pixels = patches(torch.rand(2, size.image, size.image, 3), size.patch)
+    twice = pixels.reshape(2, -1, 3, 1, size.patch**2).expand(-1, -1, -1, 2, -1).flatten(0, 1).flatten(1)
+    with torch.no_grad():
+        stock = model(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            pixel_values=twice,
+            image_grid_thw=torch.tensor([[1, 2 * size.grid, 2 * size.grid]] * 2),
+            mm_token_type_ids=(ids == VOCABULARY[IMAGE]).int(),
+        ).logits
+        table = layout(model, size, 5, ids.shape[1])
+        hidden = decode(model, table, encode_images(model, table, pixels), ids)
+    torch.testing.assert_close(hidden @ model.lm_head.weight.T, stock, atol=1e-5, rtol=1e-4)
+
+
+def test_patches_are_those_of_the_shipped_image_processor(tmp_path: Path) -> None:
+    write_random_folder(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (TOY.image, TOY.image, 3), dtype=np.uint8)
+    processed = AutoImageProcessor.from_pretrained(tmp_path)(images=[Image.fromarray(picture)], return_tensors="pt")
+    stock = processed["pixel_values"].reshape(-1, 3, 2, TOY.patch**2)
+    ours = patches(torch.from_numpy(picture)[None].float() / 255, TOY.patch)[0].reshape(-1, 3, TOY.patch**2)
+    torch.testing.assert_close(ours, stock[:, :, 0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours, stock[:, :, 1], atol=1e-5, rtol=0)
+
+
+def test_the_compact_model_keeps_to_its_size() -> None:
+    assert sum(p.numel() for p in build_model(ModelSize(), VOCABULARY).parameters()) <= 6_000_000
+
+
+def test_soft_targets_spread_integers_over_neighbours_only() -> None:
+    ids, weights = soft_targets(TOKENIZER, "cpu")
+    names = {index: token for token, index in VOCABULARY.items()}
+    assert [names[i] for i in ids[VOCABULARY[",-17"]].tolist()] == [",-19", ",-18", ",-17", ",-16", ",-15"]
+    door = VOCABULARY["door"]
+    assert ids[door].eq(door).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(len(VOCABULARY)))
