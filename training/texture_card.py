@@ -31,8 +31,8 @@ generated objects it was trained on and little else.
 
 PSNR [dB] of base colours over surface points, apart for points that the camera sees and points that it does not. VAL
 has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs carry the same kinds of mistakes as in
-training. `nearest_visible` copies the picture's pixel at the nearest point in view, `mean_part_color` the part picture's
-mean.
+training. `nearest_visible` copies the picture's pixel at the nearest point in view, `mean_part_color` the mean
+of the part's picture.
 
 | split | inputs | method | seen | hidden |
 | --- | --- | --- | --- | --- |
