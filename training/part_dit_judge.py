@@ -8,7 +8,7 @@ from torch import Tensor
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
 from training.part_dit_data import distance_queries, images, point_clouds, views
-from training.part_dit_model import PartDiTSize, ShapeModel, pipeline
+from training.part_dit_model import PartDiTSize, ShapeModel, pipeline, scale
 
 QUERIES = 8192
 STEPS = 10
@@ -50,8 +50,8 @@ class Judge:
 
     def _sample(self, boxes: Tensor | None) -> Tensor:
         return self.pipeline.sample(
-            self.model.encode_images(self.part_images),
-            self.model.encode_images(self.object_images),
+            self.model.encode_images(scale(self.part_images)),
+            self.model.encode_images(scale(self.object_images)),
             self.parents,
             boxes,
             torch.Generator().manual_seed(0),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 
 from services.part_dit.pipeline import PartDiTPipeline
@@ -19,6 +20,9 @@ DROP_IMAGES = 0.1
 DROP_BOXES = 0.2
 BOX_NOISE = (0.01, 0.06)
 """Deviation of a planned box's centre and half extent from the truth, drawn once an object [model units]."""
+
+MAX_PIXEL_NOISE = 0.1
+"""Largest deviation of the noise that `soften` adds to pixels in [-1, 1]."""
 
 MAX_SHARD = "15MB"
 
@@ -76,9 +80,8 @@ class ShapeModel(nn.Module):
             )
         )
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """(N, S, S, 3) uint8 -> (N, L, E), with the feature extractor's scaling to [-1, 1]."""
-        pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """(N, 3, S, S) in [-1, 1] -> (N, L, E)."""
         tokens: Tensor = self.image_encoder(pixels).last_hidden_state
         return tokens
 
@@ -87,7 +90,7 @@ class ShapeModel(nn.Module):
         device = batch.latents.device
         total, count = len(batch.latents), batch.count
         objects = total // count
-        tokens = self.encode_images(torch.cat([batch.object_images, batch.part_images]))
+        tokens = self.encode_images(soften(torch.cat([batch.object_images, batch.part_images])))
         kept = (torch.rand(objects, 1, 1, device=device) >= DROP_IMAGES).to(tokens.dtype)
         spread = torch.empty(objects, 1, device=device).uniform_(*BOX_NOISE).repeat_interleave(count, 0)
         boxes = batch.boxes + torch.randn_like(batch.boxes) * spread
@@ -109,6 +112,19 @@ class ShapeModel(nn.Module):
         return error
 
 
+def scale(images: Tensor) -> Tensor:
+    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [-1, 1], as the shipped feature extractor does."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def soften(images: Tensor) -> Tensor:
+    """`scale`, then blur and noise of random strength: what the guide stage draws is never as crisp as a render."""
+    pixels = scale(images)
+    strength = torch.rand(2, len(pixels), 1, 1, 1, device=pixels.device)
+    half = functional.interpolate(functional.avg_pool2d(pixels, 2), scale_factor=2.0, mode="bilinear")
+    return pixels.lerp(half, strength[0]) + MAX_PIXEL_NOISE * strength[1] * torch.randn_like(pixels)
+
+
 def pipeline(model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> PartDiTPipeline:
     """The pipeline that ships the model."""
     extractor = BitImageProcessorPil(
@@ -125,5 +141,6 @@ def pipeline(model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> Part
 
 def export(folder: Path, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> None:
     """Write the weights folder in float16, in files below 16 MiB."""
-    shipped = vae.to(torch.float16)
-    pipeline(model.half(), shipped, size).save_pretrained(folder, max_shard_size=MAX_SHARD)
+    model.half()
+    vae.half()  # type: ignore[no-untyped-call]
+    pipeline(model, vae, size).save_pretrained(folder, max_shard_size=MAX_SHARD)

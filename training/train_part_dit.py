@@ -65,7 +65,6 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
     start = time.monotonic()
     share = options.objects // world
     data = objects(vae, share, Split.TRAIN, rank * share, options.processes, size.image_size, options.points)
-    batches = Batches(data, options.parts, options.seed, rank)
     judge = Judge(averaged, vae, size, HELD_OUT_OBJECTS, options.points)
     print(f"{len(data.latents)} parts of {share} objects in {time.monotonic() - start:.0f} s", flush=True)
 
@@ -83,7 +82,8 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         muon_lr=options.lr,
         adam_lr=options.lr,
     )
-    torch.manual_seed(options.seed + 1000 * loop.step + rank)
+    batches = Batches(data, options.parts, seed=loop.step, rank=rank)
+    torch.manual_seed(loop.step + rank)
     judged = loop.elapsed
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -113,7 +113,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         "muon_lr": options.lr,
         "total_seconds": options.total_seconds,
         "processes": world,
-        "seed": options.seed,
+        "seed": 0,
     }
     write_card(options.export, "part DiT", settings, loop, averaged, metrics)
 
@@ -129,7 +129,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--parts", type=int, default=840, help="parts a step; 840 divides by 1 to 8")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the VAE sees")
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0, help="of the batches; change it when a run is continued")
     parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     parser.add_argument("--toy", action="store_true", help="a tiny model on few small images, not compiled")
