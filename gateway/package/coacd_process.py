@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 
 import coacd
@@ -26,7 +25,7 @@ def main() -> None:
             hulls += [np.asarray(vertices) for vertices, _ in parts]
     stream = io.BytesIO()
     np.savez(stream, **{str(index): hull for index, hull in enumerate(hulls)})
-    os.write(sys.stdout.fileno(), stream.getvalue())
+    sys.stdout.buffer.write(stream.getvalue())
 
 
 if __name__ == "__main__":

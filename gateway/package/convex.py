@@ -23,6 +23,8 @@ MAX_PIECES = 24
 """Pieces of one link."""
 CANDIDATES = 8
 """Cuts tried along each axis, at the largest flat faces."""
+LEAST_GAIN = 0.998
+"""A cut must leave less than this fraction of the gap, the bonus for convex parts counted."""
 FLAT = 0.98
 """Cosine between a face's normal and an axis above which the face is a plane of that axis."""
 
@@ -66,7 +68,7 @@ def _is_convex(solid: Manifold) -> bool:
 def _best_cut(solid: Manifold) -> list[Manifold]:
     """The parts after the cut that leaves the least gap and takes off the largest convex part; none if no cut helps."""
     best: list[Manifold] = []
-    least = _gap(solid) * 0.98
+    least = _gap(solid) * LEAST_GAIN
     for normal, offset in _planes(mesh_of(solid)):
         above, below = split(solid, normal, offset)
         if above.is_empty() or below.is_empty():

@@ -1,0 +1,98 @@
+"""A plan and its meshes to an asset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from manifold3d import Manifold
+
+from articulation.asset import Asset, Body, Inertial, TexturedMesh
+from articulation.frames import UrdfFrame
+from articulation.inertia import combine, mesh_inertial
+from articulation.materials import MATERIALS
+from articulation.plan import Plan
+from articulation.tree import Articulation
+from gateway.package.cavities import Room, carve_all, rooms, surface_points
+from gateway.package.clean import close, drop_debris
+from gateway.package.convex import convex_pieces
+from gateway.package.dynamics import joint_dynamics
+from gateway.package.errors import UnusableMesh
+from gateway.package.separate import Pieces, separate_at_rest
+from gateway.package.solids import hull_of, mesh_of, vertices_of
+from gateway.package.travel import carried_by, fit_limits
+
+CLEARANCE = 0.001
+"""Gap between the collision shapes of the closed object, as a fraction of its diagonal."""
+THINNEST = 0.001
+"""Collision pieces thinner than this fraction of the diagonal are dropped."""
+SPACING = 0.02
+"""Distance of the points that say where a part is, as a fraction of the diagonal."""
+COACD_SECONDS = 4.0
+"""Most that CoACD may take over one link."""
+
+
+def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
+    """Make a simulation-ready asset.
+
+    Args:
+        plan: the refined plan, model space.
+        meshes: one a part, in the plan's order, model space at the closed state.
+        name: of the asset, as `articulation.asset.Asset`.
+
+    Raises:
+        UnusableMesh: a part has no surface, or encloses nothing.
+        JointBlocked: a joint cannot travel.
+    """
+    frame = UrdfFrame(plan.size / 2, floor=min(float(mesh.vertices[:, 1].min()) for mesh in meshes))
+    tree = Articulation(tuple(replace(link, joint=frame.joint(link.joint)) for link in plan.articulation()))
+    visuals = [replace(mesh, vertices=frame.points(mesh.vertices)) for mesh in map(drop_debris, meshes)]
+    diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
+    notes: list[str] = []
+    solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
+    carved = _make_room(tree, solids, diagonal)
+    with ThreadPoolExecutor(2) as threads:
+        hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, COACD_SECONDS), carved))
+    hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
+    inertials = [_inertial(own, MATERIALS[link.material].density) for own, link in zip(carved, tree, strict=True)]
+    pieces = Pieces(hulls, THINNEST * diagonal)
+    bodies = tuple(Body(visual, (), inertial) for visual, inertial in zip(visuals, inertials, strict=True))
+    asset = separate_at_rest(Asset(name, tree, bodies, tuple(notes)), pieces, CLEARANCE * diagonal)
+    asset = fit_limits(asset, pieces, CLEARANCE * diagonal)
+    carried = [sorted(carried_by(asset.articulation, index)) for index in range(len(tree))]
+    dynamics = [joint_dynamics(asset.articulation, inertials, index, own) for index, own in enumerate(carried)]
+    moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, dynamics, strict=True))
+    return replace(asset, bodies=tuple(moved))
+
+
+def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
+    """The solid that a part's mesh bounds, or the hull of a mesh that bounds none."""
+    solid = close(mesh)
+    if solid is not None:
+        return solid
+    hull = hull_of(mesh.vertices)
+    if hull.is_empty():
+        raise UnusableMesh(part, "its mesh is flat")
+    notes.append(f"{part} has no closed surface: its convex hull stands for its mass and its collision shape")
+    return hull
+
+
+def _make_room(tree: Articulation, solids: list[Manifold], diagonal: float) -> list[list[Manifold]]:
+    """Each link's solid without the room that its moving children need."""
+    carved = []
+    for index, solid in enumerate(solids):
+        around = vertices_of(solid)
+        wanted: list[Room] = []
+        for child in tree.children(index):
+            joint = tree.links[child].joint
+            if joint.type.moves:
+                points = surface_points(solids[child], SPACING * diagonal)
+                wanted += rooms(points, joint, around, CLEARANCE * diagonal)
+        carved.append(carve_all([solid], wanted))
+    return carved
+
+
+def _inertial(solids: list[Manifold], density: float) -> Inertial:
+    return combine([mesh_inertial(mesh_of(solid), density) for solid in solids if solid.volume() > 0])

@@ -1,0 +1,118 @@
+"""Collision pieces trimmed until links no longer overlap.
+
+Generated parts overlap a little where they meet: a door and its frame, a knob and its door. A contact of two convex
+pieces has a plane; what each piece has beyond it is cut off, from whichever piece loses least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from manifold3d import Manifold
+
+from articulation.asset import Asset
+from articulation.kinematics import link_poses
+from articulation.typing import Array
+from gateway.package.contacts import CollisionModel, Contact
+from gateway.package.solids import clip, extent, hull_of, mesh_of, solid_of, vertices_of
+
+ROUNDS = 12
+"""Rounds of trimming at rest."""
+
+
+class Pieces:
+    """The convex pieces of all links, object frame at the closed state."""
+
+    def __init__(self, pieces: Sequence[Sequence[Manifold]], thinnest: float) -> None:
+        self._pieces: list[list[Manifold | None]] = [list(own) for own in pieces]
+        self._thinnest = thinnest
+
+    def of(self, link: int) -> list[Manifold]:
+        """What is left of a link."""
+        return [piece for piece in self._pieces[link] if piece is not None]
+
+    def compact(self) -> None:
+        """Forget the pieces that are gone, so that indices agree with an asset made by `apply`."""
+        self._pieces = [[piece for piece in own if piece is not None] for own in self._pieces]
+
+    def apply(self, asset: Asset) -> Asset:
+        """The asset with these pieces as its collision shapes."""
+        self.compact()
+        bodies = tuple(
+            replace(body, collision=tuple(mesh_of(piece) for piece in self.of(index)))
+            for index, body in enumerate(asset.bodies)
+        )
+        return replace(asset, bodies=bodies)
+
+    def trim(self, contact: Contact, poses: Array, clearance: float, most: float) -> bool:
+        """Cut the two pieces of a contact apart.
+
+        Args:
+            contact: of an asset that `apply` made.
+            poses: (L, 4, 4) of the links where the contact was found.
+            clearance: gap to leave [m].
+            most: largest fraction of its volume that a piece may lose; a link's last piece never goes whole.
+
+        Returns:
+            Whether the pieces were cut.
+        """
+        sides = ((contact.first, contact.normal), (contact.second, -contact.normal))
+        reach = max(contact.depth, 0.0) / 2
+        options = []
+        for shares in ((0.5, 0.5), (1.0, 0.0), (0.0, 1.0)):
+            cuts = []
+            for (place, normal), share in zip(sides, shares, strict=True):
+                offset = normal @ contact.point + reach - share * (2 * reach + clearance)
+                cuts.append(self._cut(place, poses[place[0]], normal, offset) if share else (None, 0.0))
+            options.append((max(loss for _, loss in cuts), cuts))
+        worst, cuts = min(options, key=lambda option: option[0])
+        if worst > most:
+            return False
+        for (place, _), (rest, loss) in zip(sides, cuts, strict=True):
+            if loss > 0:
+                self._pieces[place[0]][place[1]] = rest
+        return True
+
+    def _cut(
+        self, place: tuple[int, int], pose: Array, normal: Array, offset: float
+    ) -> tuple[Manifold | None, float]:
+        """A piece without what lies beyond a plane of the world frame, and the fraction of its volume lost."""
+        link, index = place
+        piece = self._pieces[link][index]
+        if piece is None:
+            return None, 0.0
+        local = pose[:3, :3].T @ normal
+        kept = clip(piece, local, offset - normal @ pose[:3, 3])
+        if not kept.is_empty():
+            kept = hull_of(vertices_of(kept))
+        if kept.is_empty() or extent(kept).min() < self._thinnest:
+            return None, np.inf if len(self.of(link)) == 1 else 1.0
+        return kept, float(1 - kept.volume() / piece.volume())
+
+
+def separate_at_rest(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
+    """Trim until the links of the closed object are `clearance` apart, or nothing more can be trimmed."""
+    closed = np.zeros(len(asset.articulation))
+    poses = link_poses(asset.articulation, closed)
+    asset = pieces.apply(asset)
+    for _ in range(ROUNDS):
+        contacts = [c for c in CollisionModel(asset, clearance).contacts(closed) if c.depth > -0.5 * clearance]
+        touched: set[tuple[int, int]] = set()
+        trimmed = False
+        for contact in contacts:
+            if contact.first in touched or contact.second in touched:
+                continue  # its other contact this round was with the piece as it was
+            if pieces.trim(contact, poses, clearance, most=1.0):
+                touched |= {contact.first, contact.second}
+                trimmed = True
+        if not trimmed:
+            break
+        asset = pieces.apply(asset)
+    return asset
+
+
+def as_solids(asset: Asset) -> list[list[Manifold]]:
+    """The collision pieces of each link as solids."""
+    return [[solid for piece in body.collision if (solid := solid_of(piece)) is not None] for body in asset.bodies]

@@ -1,0 +1,159 @@
+"""Joint limits that the collision shapes allow.
+
+Each joint is driven over its planned range, the others closed, and again with the others open: a drawer behind a door
+moves only when the door is open. Where a part meets another near its hinge, a little is trimmed off the pieces; beyond
+that, the limit shrinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from articulation.asset import Asset
+from articulation.joint import JointType
+from articulation.kinematics import link_poses
+from articulation.tree import Articulation
+from articulation.typing import Array
+from gateway.package.contacts import CollisionModel, Contact
+from gateway.package.errors import JointBlocked
+from gateway.package.separate import Pieces
+
+SAMPLES = 24
+"""Coordinates tried from the closed state to either limit."""
+DEPTH = 0.005
+"""Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
+RELIEF_DEPTH = 0.05
+"""Penetration up to this fraction of the diagonal may be trimmed away ..."""
+RELIEF_LOSS = 0.35
+"""... if no piece loses more than this fraction of its volume ..."""
+RELIEF_CUTS = 40
+"""... in at most so many cuts a joint."""
+LEAST_TRAVEL = 0.1
+"""A joint that is free over less than this fraction of its planned range is blocked."""
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How far one joint may go in one direction.
+
+    Attributes:
+        limit: the furthest free coordinate [rad or m].
+        obstacle: the link in the way of going further; -1 when there is none.
+    """
+
+    limit: float
+    obstacle: int
+
+
+def fit_limits(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
+    """Shrink every joint's limits to its free travel, trimming pieces near hinges first.
+
+    Raises:
+        JointBlocked: a joint keeps less than `LEAST_TRAVEL` of its planned range.
+    """
+    notes = list(asset.notes)
+    for index in asset.articulation.order():
+        joint = asset.articulation.links[index].joint
+        if joint.type.moves:
+            asset = _relieve(asset, pieces, index, clearance, notes)
+    model = CollisionModel(asset)
+    links = list(asset.articulation.links)
+    for index in asset.articulation.moving:
+        link = links[index]
+        ends = ends_of(asset.articulation, index)
+        closed = np.zeros(len(links))
+        travels = [_travel(model, asset, index, end, closed) for end in ends]
+        if any(travel.obstacle >= 0 for travel in travels):
+            opened = open_coordinates(asset.articulation)
+            others = [_travel(model, asset, index, end, opened) for end in ends]
+            if sum(abs(t.limit) for t in others) > sum(abs(t.limit) for t in travels):
+                travels = others
+                notes.append(f"{link.name} travels its whole range only while the other joints are open")
+        free = sum(abs(t.limit) for t in travels) / max(sum(abs(end) for end in ends), 1e-12)
+        if free < LEAST_TRAVEL:
+            obstacle = next(t.obstacle for t in travels if t.obstacle >= 0)
+            raise JointBlocked(link.name, links[obstacle].name, free)
+        if free < 1:
+            joint = link.joint
+            lower, upper = min(t.limit for t in travels), max(t.limit for t in travels)
+            if joint.type is JointType.CONTINUOUS:
+                joint = replace(joint, type=JointType.REVOLUTE)
+            links[index] = replace(link, joint=replace(joint, lower=min(lower, 0.0), upper=max(upper, 0.0)))
+            notes.append(f"{link.name} keeps {free:.0%} of its planned range")
+    return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
+
+
+def ends_of(tree: Articulation, index: int) -> tuple[float, ...]:
+    """The coordinates to drive a joint to from the closed state, one or two."""
+    joint = tree.links[index].joint
+    if joint.type is JointType.CONTINUOUS:
+        return (2 * np.pi,)
+    return tuple(end for end in (joint.lower, joint.upper) if end != 0.0)
+
+
+def open_coordinates(tree: Articulation) -> Array:
+    """(L,) every joint at its upper limit, continuous ones at rest."""
+    limited = (JointType.REVOLUTE, JointType.PRISMATIC)
+    return np.array([link.joint.upper if link.joint.type in limited else 0.0 for link in tree])
+
+
+def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others: Array) -> Travel:
+    """Drive one joint towards `end` while the others stay."""
+    limit, coordinates = 0.0, others.copy()
+    for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
+        coordinates[index] = value
+        obstacle = _obstacle(model.contacts(coordinates), asset, index)
+        if obstacle is not None:
+            return Travel(limit, _other(obstacle, asset.articulation, index))
+        limit = float(value)
+    return Travel(limit, -1)
+
+
+def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: list[str]) -> Asset:
+    """Trim what a joint's part runs into, the others closed, as far as relief goes."""
+    cuts = 0
+    coordinates = np.zeros(len(asset.articulation))
+    model = CollisionModel(asset)
+    for end in ends_of(asset.articulation, index):
+        for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
+            coordinates[index] = value
+            poses = link_poses(asset.articulation, coordinates)
+            while (found := _obstacle(model.contacts(coordinates), asset, index)) is not None:
+                shallow = found.depth <= RELIEF_DEPTH * asset.diagonal and cuts < RELIEF_CUTS
+                if not shallow or not pieces.trim(found, poses, clearance, RELIEF_LOSS):
+                    break
+                cuts += 1
+                asset = pieces.apply(asset)
+                model = CollisionModel(asset)
+            if found is not None:
+                break
+    if cuts:
+        notes.append(f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move")
+    return asset
+
+
+def _obstacle(contacts: list[Contact], asset: Asset, index: int) -> Contact | None:
+    """The deepest contact that stops the joint: one of a link that it carries with one that it does not."""
+    carried = carried_by(asset.articulation, index)
+    for contact in contacts:
+        if contact.depth <= DEPTH * asset.diagonal:
+            return None
+        if (contact.first[0] in carried) != (contact.second[0] in carried):
+            return contact
+    return None
+
+
+def _other(contact: Contact, tree: Articulation, index: int) -> int:
+    carried = carried_by(tree, index)
+    return contact.second[0] if contact.first[0] in carried else contact.first[0]
+
+
+def carried_by(tree: Articulation, index: int) -> set[int]:
+    """The link and all that hang on it."""
+    carried = {index}
+    for link in tree.order():
+        if tree.links[link].parent in carried:
+            carried.add(link)
+    return carried
