@@ -15,10 +15,10 @@ MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # A service that restarts is found again within two seconds, not after gRPC's growing pauses.
+    # A service that restarts is found again within a second, not after gRPC's growing pauses.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
     # Retrying is the workflow's business, where each try is recorded.
     ("grpc.enable_retries", 0),
 ]

@@ -20,7 +20,7 @@ from gateway.stages.work import Services
 from gateway.triton import TritonModels
 from gateway.workflow import POLL_SECONDS, QUEUE, dbos_config, register
 from serving.logging import configure
-from serving.server import Register, ServerOptions, running, until_stopped
+from serving.server import Register, ServerOptions, running, stop_signal
 from spark.v1 import reconstruction_service_pb2 as pb
 from spark.v1 import reconstruction_service_pb2_grpc
 
@@ -81,8 +81,9 @@ async def main() -> None:
         max_message_bytes=MAX_MESSAGE_BYTES,
         metrics_port=settings.metrics_port,
     )
+    stop = stop_signal()
     async with gateway(settings) as services, running(services, options):
-        await until_stopped()
+        await stop.wait()
 
 
 if __name__ == "__main__":

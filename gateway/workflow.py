@@ -6,6 +6,7 @@ replays the recorded results and goes on with the stage that it was at.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -132,6 +133,9 @@ async def _run(stage: pb.Stage, work: Work) -> bytes:
     begin, start = Timestamp(), time.perf_counter()
     begin.GetCurrentTime()
     outcome = "ok"
+    task = asyncio.current_task()
+    assert task is not None
+    work.services.at_work.add(task)
     try:
         made = await STAGES[stage](work)
     except Exception as failure:
@@ -140,6 +144,7 @@ async def _run(stage: pb.Stage, work: Work) -> bytes:
         known.metadata.setdefault("stage", stage_word(stage))
         raise known from failure
     finally:
+        work.services.at_work.discard(task)
         seconds = time.perf_counter() - start
         STAGE_SECONDS.labels(stage_word(stage), outcome).observe(seconds)
     duration = Duration()

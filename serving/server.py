@@ -95,16 +95,17 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
         _log.info("stopped", port=port)
 
 
-async def until_stopped() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def stop_signal() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT will set, from now on. Call it before anything that a signal must not cut off."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 async def serve(services: Mapping[str, Register], options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT, then drain. The main function of a service."""
+    stop = stop_signal()
     async with running(services, options):
-        await until_stopped()
+        await stop.wait()

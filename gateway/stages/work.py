@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,15 +21,24 @@ INPUT_PATH = "input.png"
 
 @dataclass(frozen=True)
 class Services:
-    """Everything outside the gateway's own process that stages call."""
+    """Everything outside the gateway's own process that stages call.
+
+    Attributes:
+        at_work: the tasks of the stages that are running.
+    """
 
     settings: Settings
     vlm: VlmPeer
     triton: TritonModels
     refinement: RefinementPeer
     package: PackageWorker
+    at_work: set[asyncio.Task[object]] = field(default_factory=set)
 
     async def close(self) -> None:
+        """Break off the stages at work and hang up."""
+        for task in self.at_work:
+            task.cancel()
+        await asyncio.gather(*self.at_work, return_exceptions=True)
         await self.vlm.close()
         await self.triton.close()
         await self.refinement.close()
