@@ -16,8 +16,8 @@ pipeline_tag: image-text-to-text
 
 Reads one picture of an articulated object and writes its plan as one line of JSON: category, size, camera, and for each
 part label, material, parent, box and joint (`services/vlm/plan_format.py`). Qwen3-VL architecture, {million:.1f}
-million parameters, bfloat16, its own byte-level BPE tokenizer. Meant for the embedded default of SPARK; it knows the generated
-objects it was trained on and little else.
+million parameters, bfloat16, its own byte-level BPE tokenizer. Meant for the embedded default of SPARK; it knows the
+generated objects it was trained on and little else.
 
 - **Data**: {samples} views of {objects} generated objects of `training.objects`, split TRAIN, in random surroundings,
   with random exposure, colour cast, blur and noise. No picture or object of anybody else.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plan_folders import write_random_folder
 from transformers import AutoImageProcessor
 
-from plan_folders import write_random_folder
 from training.train_vlm import soft_targets
 from training.vlm_model import TOY, ModelSize, build_model, decode, encode_images, layout, patches
 from training.vlm_tokenizer import IMAGE, build_tokenizer
