@@ -15,7 +15,7 @@ from services.vlm.settings import VlmSettings
 from services.vlm.worker import ModelWorker
 from serving import logging
 from serving.errors import InvalidRequest, ModelNotReady
-from serving.server import Register, ServerOptions, running, until_stopped
+from serving.server import Register, ServerOptions, running, stop_signal
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import vlm_service_pb2 as pb
 from spark.v1 import vlm_service_pb2_grpc
@@ -85,6 +85,7 @@ def register(models: Models, settings: VlmSettings) -> Register:
 
 async def serve(settings: VlmSettings) -> None:
     """Load the models, then serve until SIGTERM; not serving to health checks while a model is missing."""
+    stop = stop_signal()
     models = await asyncio.to_thread(load_models, settings)
     options = ServerOptions(
         address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
@@ -92,7 +93,7 @@ async def serve(settings: VlmSettings) -> None:
     async with running({SERVICE: register(models, settings)}, options) as server:
         for name in ("", SERVICE):
             await server.set_serving(name, models.ready)
-        await until_stopped()
+        await stop.wait()
 
 
 def main() -> None:
