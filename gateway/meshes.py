@@ -12,6 +12,7 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
+from articulation.asset import TexturedMesh
 from articulation.typing import AnyArray
 
 
@@ -76,6 +77,18 @@ def read_glb(data: bytes) -> tuple[AnyArray, AnyArray]:
     """Vertices (v, 3) and faces (f, 3) of a part written by `write_glb`."""
     mesh = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
     return np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
+
+
+def read_textured_glb(data: bytes) -> TexturedMesh:
+    """A part written by `write_glb` with a texture, model space."""
+    mesh = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
+    picture = mesh.visual.material.baseColorTexture
+    return TexturedMesh(
+        np.asarray(mesh.vertices),
+        np.asarray(mesh.faces),
+        np.asarray(mesh.visual.uv),
+        np.asarray(picture.convert("RGB")),
+    )
 
 
 def _span(offsets: AnyArray, index: int) -> slice:

@@ -34,9 +34,9 @@ def metadata_of(reconstruction: pb.Reconstruction) -> pb.ReconstructionMetadata:
 
 
 def operation_of(reconstruction: pb.Reconstruction) -> ops.Operation:
-    """A reconstruction as the operation that makes it."""
+    """A reconstruction as the operation that makes it; without a name for one that was only validated."""
     operation = ops.Operation(
-        name=PREFIX + reconstruction.name.removeprefix("reconstructions/"), done=reconstruction.state in FINAL
+        name=reconstruction.name.replace("reconstructions/", PREFIX, 1), done=reconstruction.state in FINAL
     )
     operation.metadata.Pack(metadata_of(reconstruction))
     if reconstruction.HasField("error"):

@@ -39,7 +39,7 @@ STATES: dict[str, pb.ReconstructionState] = {
 }
 FINAL = (pb.RECONSTRUCTION_STATE_SUCCEEDED, pb.RECONSTRUCTION_STATE_FAILED, pb.RECONSTRUCTION_STATE_CANCELLED)
 UNFINISHED = ["DELAYED", "ENQUEUED", "PENDING"]
-PASSING = (Unavailable, StorageFull, DeadlineExceeded)
+PASSING = (Unavailable, StorageFull, DeadlineExceeded, Overloaded)
 """Errors whose cause may be gone by now: a repeated request takes up such a reconstruction where it failed."""
 RETRY_WHEN_FULL = timedelta(seconds=30)
 

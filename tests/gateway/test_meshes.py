@@ -3,11 +3,12 @@
 import io
 
 import numpy as np
+import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.meshes import PackedMeshes, read_glb, write_glb
+from gateway.meshes import PackedMeshes, read_glb, read_textured_glb, write_glb
 
 
 def box(size: float) -> tuple[np.ndarray, np.ndarray]:
@@ -36,3 +37,14 @@ def test_a_texture_and_its_v_axis_survive_another_reader() -> None:
     (mesh,) = trimesh.load_scene(io.BytesIO(write_glb(vertices, faces, uvs, texture)), "glb").geometry.values()
     colours = mesh.visual.to_color().vertex_colors[:, :3]
     assert (colours == (250, 10, 20)).all()
+
+
+def test_a_textured_part_comes_back() -> None:
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 255, (8, 8, 3), np.uint8)
+    vertices, faces = box(0.5)
+    uvs = rng.random((len(vertices), 2))
+    mesh = read_textured_glb(write_glb(vertices, faces, uvs, texture))
+    assert np.array_equal(mesh.texture, texture)
+    assert mesh.uvs == pytest.approx(uvs, abs=1e-6)
+    assert np.array_equal(mesh.vertices, vertices)
