@@ -82,13 +82,11 @@ def read_glb(data: bytes) -> tuple[AnyArray, AnyArray]:
 def read_textured_glb(data: bytes) -> TexturedMesh:
     """A part written by `write_glb` with a texture, model space."""
     mesh = trimesh.load_mesh(io.BytesIO(data), file_type="glb", process=False)
-    picture = mesh.visual.material.baseColorTexture
-    return TexturedMesh(
-        np.asarray(mesh.vertices),
-        np.asarray(mesh.faces),
-        np.asarray(mesh.visual.uv),
-        np.asarray(picture.convert("RGB")),
-    )
+    visual = mesh.visual
+    assert isinstance(visual, TextureVisuals)
+    assert isinstance(visual.material, PBRMaterial)
+    texture = np.asarray(visual.material.baseColorTexture.convert("RGB"))
+    return TexturedMesh(np.asarray(mesh.vertices), np.asarray(mesh.faces), np.asarray(visual.uv), texture)
 
 
 def _span(offsets: AnyArray, index: int) -> slice:
