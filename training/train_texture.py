@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     compute: Callable[..., Tensor] = torch.compile(model) if arguments.compile else model
     loop.run(
         lambda _: colour_loss(compute, train, arguments.batch, arguments.queries, generator),
-        log_every=20 if arguments.toy else 100,
+        log_every=2 if arguments.toy else 100,
     )
     averaged = loop.ema_state_dict()
     model.load_state_dict(averaged)

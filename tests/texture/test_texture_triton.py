@@ -1,0 +1,152 @@
+"""The model folder in a real tritonserver, with a toy checkpoint beside it."""
+
+import re
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc as grpcclient
+from texture_scenes import CAMERA, parts, pictures, toy_pipeline
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from client.local import triton
+from client.local.ensemble import free_port, healthy
+from services.texture.pipeline import PartMesh, TexturePipeline
+from services.texture.tensors import encode
+
+SOURCE = Path(__file__).parents[2] / "models/triton/texture"
+RED = (200, 40, 30)
+
+
+def copy_model(target: Path) -> None:
+    (target / "1").mkdir(parents=True)
+    config = (SOURCE / "config.pbtxt").read_text()
+    (target / "config.pbtxt").write_text(config.replace('name: "texture"', f'name: "{target.name}"'))
+    shutil.copy(SOURCE / "1/model.py", target / "1/model.py")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    copy_model(folder / "texture")
+    copy_model(folder / "bare")
+    toy_pipeline().save_pretrained(folder / "texture/1/weights")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ports(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[triton.TritonPorts]:
+    work = tmp_path_factory.mktemp("server")
+    ports = triton.TritonPorts(free_port(), free_port(), free_port())
+    command, environment = triton.command(repository, ["texture"], ports, work)
+    with (work / "log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        address = f"127.0.0.1:{ports.grpc}"
+        deadline = time.monotonic() + 120
+        while not healthy(address):
+            assert server.poll() is None and time.monotonic() < deadline, (work / "log").read_text()[-3000:]
+            time.sleep(0.2)
+        yield ports
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+@pytest.fixture
+def client(ports: triton.TritonPorts) -> grpcclient.InferenceServerClient:
+    return grpcclient.InferenceServerClient(f"127.0.0.1:{ports.grpc}")
+
+
+def cancelled(ports: triton.TritonPorts) -> float:
+    """Requests that the model answered with CANCELLED, as the server counts them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{ports.metrics}/metrics") as answer:
+        text = answer.read().decode()
+    (count,) = re.findall(
+        r'^nv_inference_request_failure\{model="texture",reason="CANCELED".*\} (\S+)$', text, re.MULTILINE
+    )
+    return float(count)
+
+
+def request(meshes: list[PartMesh], **changes: np.ndarray) -> list[grpcclient.InferInput]:
+    image, references = pictures(RED, len(meshes))
+    arrays = {
+        "vertices": np.concatenate([part.vertices for part in meshes]).astype(np.float32),
+        "faces": np.concatenate([part.faces for part in meshes]).astype(np.int32),
+        "vertex_offsets": np.cumsum([0, *(len(part.vertices) for part in meshes)]).astype(np.int32),
+        "face_offsets": np.cumsum([0, *(len(part.faces) for part in meshes)]).astype(np.int32),
+        "object_image": image,
+        "part_images": references,
+        "camera": CAMERA.to_array().astype(np.float32),
+        "texture_size": np.array([64], dtype=np.int32),
+        "seed": np.array([3], dtype=np.int64),
+    }
+    inputs = []
+    for name, array in {**arrays, **changes}.items():
+        tensor = grpcclient.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        inputs.append(tensor)
+    return inputs
+
+
+def test_answers_what_the_pipeline_answers(client: grpcclient.InferenceServerClient, repository: Path) -> None:
+    answer = client.infer("texture", request(parts()))
+    single = [PartMesh(part.vertices.astype(np.float32).astype(np.float64), part.faces) for part in parts()]
+    eye = CAMERA.to_array().astype(np.float32).astype(np.float64)
+    pipeline = TexturePipeline.load(repository / "texture/1/weights")
+    for name, expected in encode(pipeline(single, *pictures(RED), eye, 64, 3)).items():
+        found = answer.as_numpy(name)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(
+            found.astype(np.float64), expected.astype(np.float64), atol=1.01 if name == "textures" else 1e-6
+        )
+
+
+def test_part_without_surface_has_equal_offsets(client: grpcclient.InferenceServerClient) -> None:
+    empty = PartMesh(np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64))
+    answer = client.infer("texture", request([parts()[0], empty]))
+    offsets = answer.as_numpy("out_face_offsets")
+    assert offsets.tolist() == [0, len(parts()[0].faces), len(parts()[0].faces)]
+    assert answer.as_numpy("textures").shape == (2, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("texture_size", np.array([8], dtype=np.int32)),
+        ("camera", np.array([0, 0, -2, 0.6, 0, 0], dtype=np.float32)),
+        ("face_offsets", np.array([0, 5], dtype=np.int32)),
+    ],
+)
+def test_bad_tensor_is_an_invalid_argument_that_names_it(
+    client: grpcclient.InferenceServerClient, name: str, value: np.ndarray
+) -> None:
+    with pytest.raises(InferenceServerException, match=name) as caught:
+        client.infer("texture", request(parts(), **{name: value}))
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_a_version_without_weights_does_not_load(client: grpcclient.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="no texture checkpoint"):
+        client.load_model("bare")
+    assert not client.is_model_ready("bare")
+
+
+def test_cancelled_request_stops_and_the_next_is_served(
+    client: grpcclient.InferenceServerClient, ports: triton.TritonPorts
+) -> None:
+    many = [PartMesh(part.vertices, part.faces) for part in parts() * 30]
+    large = request(many, texture_size=np.array([1024], dtype=np.int32))
+    call = client.async_infer("texture", large, lambda result, error: None)
+    time.sleep(0.5)
+    call.cancel()
+    deadline = time.monotonic() + 60
+    while cancelled(ports) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert client.infer("texture", request(parts())).as_numpy("textures").shape == (2, 64, 64, 3)
