@@ -16,7 +16,7 @@ DEBRIS_EXTENT = 0.1
 """A loose piece is debris when its box's diagonal is below this fraction of the whole part's ..."""
 DEBRIS_AREA = 0.02
 """... and its area below this fraction of the part's."""
-SIMPLIFY = 0.002
+SIMPLIFY = 0.004
 """Detail below this fraction of the part's diagonal is dropped from its solid."""
 
 
@@ -47,8 +47,8 @@ def close(mesh: Mesh) -> Manifold | None:
     merged.remove_unreferenced_vertices()
     if not merged.is_watertight:
         merged.fill_holes()
-    if merged.is_watertight:
-        merged.fix_normals()
+    if merged.volume < 0:
+        merged.invert()
     solid = solid_of(Mesh(merged.vertices, merged.faces)) if len(merged.faces) else None
     if solid is None:
         return None

@@ -19,14 +19,37 @@ from gateway.package.solids import extent, hull_of, mesh_of, split, vertices_of
 
 CONVEX = 0.1
 """A solid whose hull is larger by less than this fraction of the hull's volume counts as convex."""
-MAX_PIECES = 24
+MAX_PIECES = 28
 """Pieces of one link."""
-CANDIDATES = 8
+CANDIDATES = 4
 """Cuts tried along each axis, at the largest flat faces."""
 LEAST_GAIN = 0.998
-"""A cut must leave less than this fraction of the gap, the bonus for convex parts counted."""
-FLAT = 0.98
+"""A cut must leave less than this fraction of the gap, the bonus for convex parts counted, or the solid is halved."""
+FLAT = 0.95
 """Cosine between a face's normal and an axis above which the face is a plane of that axis."""
+CRUMBS = 0.002
+"""The smallest pieces, up to this fraction of the whole volume together, are dropped."""
+CURVED = 0.1
+"""CoACD takes over when the pieces' hulls exceed the solids by more than this fraction of their own volume."""
+
+
+class _Part:
+    """A solid with what is asked of it again and again.
+
+    Attributes:
+        solid: the solid.
+        volume: of the solid [m^3].
+        gap: volume between the solid and its hull [m^3].
+    """
+
+    def __init__(self, solid: Manifold) -> None:
+        self.solid = solid
+        self.volume = float(solid.volume())
+        self.gap = max(float(solid.hull().volume()) - self.volume, 0.0)
+
+    @property
+    def is_convex(self) -> bool:
+        return self.gap <= CONVEX * (self.gap + self.volume)
 
 
 def convex_pieces(solids: list[Manifold], thinnest: float, seconds: float) -> list[Manifold]:
@@ -37,45 +60,52 @@ def convex_pieces(solids: list[Manifold], thinnest: float, seconds: float) -> li
         thinnest: pieces thinner than this [m] are dropped.
         seconds: most that CoACD may take over all of them.
     """
-    queue = [part for solid in solids for part in solid.decompose()]
-    done: list[Manifold] = []
-    stubborn: list[Manifold] = []
-    while queue:
-        queue.sort(key=_gap)
-        worst = queue.pop()
-        if _is_convex(worst) or len(queue) + len(done) + len(stubborn) >= MAX_PIECES:
-            done.append(hull_of(vertices_of(worst)))
+    parts = [_Part(part) for part in _worth([part for solid in solids for part in solid.decompose()], thinnest)]
+    while len(parts) < MAX_PIECES:
+        worst = max((part for part in parts if not part.is_convex), key=lambda part: part.gap, default=None)
+        if worst is None:
+            break
+        parts.remove(worst)
+        parts += [part for part in _best_cut(worst) or _halves(worst) if extent(part.solid).min() >= thinnest]
+    rough = [part for part in parts if not part.is_convex]
+    if sum(part.gap for part in rough) > CURVED * sum(part.volume for part in parts):
+        smooth = [hull_of(vertices_of(part.solid)) for part in parts if part.is_convex]
+        hulls = smooth + _coacd([part.solid for part in rough], seconds)
+    else:
+        hulls = [hull_of(vertices_of(part.solid)) for part in parts]
+    return _worth(hulls, thinnest)
+
+
+def _worth(solids: list[Manifold], thinnest: float) -> list[Manifold]:
+    """The solids without thin ones and without the smallest crumbs."""
+    kept, left = [], CRUMBS * sum(solid.volume() for solid in solids)
+    for solid in sorted(solids, key=lambda solid: float(solid.volume())):
+        left -= solid.volume()
+        if left < 0 and extent(solid).min() >= thinnest:
+            kept.append(solid)
+    return kept
+
+
+def _halves(part: _Part) -> list[_Part]:
+    """The parts of a solid cut in two across its longest side."""
+    box = np.asarray(part.solid.bounding_box())
+    axis = int(np.argmax(box[3:] - box[:3]))
+    return _cut(part.solid, np.eye(3)[axis], (box[axis] + box[axis + 3]) / 2)
+
+
+def _cut(solid: Manifold, normal: Array, offset: float) -> list[_Part]:
+    return [_Part(piece) for side in split(solid, normal, offset) if not side.is_empty() for piece in side.decompose()]
+
+
+def _best_cut(part: _Part) -> list[_Part]:
+    """The parts after the cut that leaves least gap and takes off most that is convex; none if no cut helps."""
+    best: list[_Part] = []
+    least = part.gap * LEAST_GAIN
+    for normal, offset in _planes(mesh_of(part.solid)):
+        parts = _cut(part.solid, normal, offset)
+        if len(parts) < 2:
             continue
-        parts = _best_cut(worst)
-        if parts:
-            queue += parts
-        else:
-            stubborn.append(worst)
-    done += [hull for hull in _coacd(stubborn, MAX_PIECES - len(done), seconds)]
-    return [hull for hull in done if not hull.is_empty() and extent(hull).min() >= thinnest]
-
-
-def _gap(solid: Manifold) -> float:
-    """Volume between a solid and its hull."""
-    return float(hull_of(vertices_of(solid)).volume() - solid.volume())
-
-
-def _is_convex(solid: Manifold) -> bool:
-    hull = hull_of(vertices_of(solid)).volume()
-    return bool(hull - solid.volume() <= CONVEX * hull)
-
-
-def _best_cut(solid: Manifold) -> list[Manifold]:
-    """The parts after the cut that leaves the least gap and takes off the largest convex part; none if no cut helps."""
-    best: list[Manifold] = []
-    least = _gap(solid) * LEAST_GAIN
-    for normal, offset in _planes(mesh_of(solid)):
-        above, below = split(solid, normal, offset)
-        if above.is_empty() or below.is_empty():
-            continue
-        parts = [part for side in (above, below) for part in side.decompose()]
-        gain = sum(part.volume() for part in parts if _is_convex(part))
-        cost = sum(_gap(part) for part in parts) - 0.5 * gain
+        cost = sum(own.gap - (0.5 * own.volume if own.is_convex else 0.0) for own in parts)
         if cost < least:
             best, least = parts, cost
     return best
@@ -99,19 +129,17 @@ def _planes(mesh: Mesh) -> list[tuple[Array, float]]:
     return planes
 
 
-def _coacd(solids: list[Manifold], pieces: int, seconds: float) -> list[Manifold]:
+def _coacd(solids: list[Manifold], seconds: float) -> list[Manifold]:
     """CoACD's hulls of the solids, or the solids' own hulls when it fails or its time is over."""
-    if not solids:
-        return []
-    whole = [hull_of(vertices_of(solid)) for solid in solids]
     stream = io.BytesIO()
-    meshes = [mesh_of(solid) for solid in solids]
-    arrays = {f"vertices_{i}": mesh.vertices for i, mesh in enumerate(meshes)}
-    np.savez(stream, pieces=max(pieces // len(solids), 2), **arrays, **{f"faces_{i}": m.faces for i, m in enumerate(meshes)})
+    arrays = {}
+    for index, mesh in enumerate(map(mesh_of, solids)):
+        arrays |= {f"vertices_{index}": mesh.vertices, f"faces_{index}": mesh.faces}
+    np.savez(stream, pieces=max(MAX_PIECES // len(solids), 2), **arrays)
     command = [sys.executable, "-m", "gateway.package.coacd_process"]
     try:
         answer = subprocess.run(command, input=stream.getvalue(), capture_output=True, timeout=seconds, check=True)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        return whole
+        return [hull_of(vertices_of(solid)) for solid in solids]
     with np.load(io.BytesIO(answer.stdout)) as hulls:
-        return [hull_of(hulls[name]) for name in hulls.files] or whole
+        return [hull_of(hulls[name]) for name in hulls.files]

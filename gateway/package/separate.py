@@ -53,7 +53,7 @@ class Pieces:
             contact: of an asset that `apply` made.
             poses: (L, 4, 4) of the links where the contact was found.
             clearance: gap to leave [m].
-            most: largest fraction of its volume that a piece may lose; a link's last piece never goes whole.
+            most: largest fraction of its volume that a link may lose; its last piece never goes whole.
 
         Returns:
             Whether the pieces were cut.
@@ -78,7 +78,7 @@ class Pieces:
     def _cut(
         self, place: tuple[int, int], pose: Array, normal: Array, offset: float
     ) -> tuple[Manifold | None, float]:
-        """A piece without what lies beyond a plane of the world frame, and the fraction of its volume lost."""
+        """A piece without what lies beyond a plane of the world frame, and the fraction of its link's volume lost."""
         link, index = place
         piece = self._pieces[link][index]
         if piece is None:
@@ -87,9 +87,10 @@ class Pieces:
         kept = clip(piece, local, offset - normal @ pose[:3, 3])
         if not kept.is_empty():
             kept = hull_of(vertices_of(kept))
+        whole = sum(own.volume() for own in self.of(link))
         if kept.is_empty() or extent(kept).min() < self._thinnest:
-            return None, np.inf if len(self.of(link)) == 1 else 1.0
-        return kept, float(1 - kept.volume() / piece.volume())
+            return None, np.inf if len(self.of(link)) == 1 else float(piece.volume() / whole)
+        return kept, float((piece.volume() - kept.volume()) / whole)
 
 
 def separate_at_rest(asset: Asset, pieces: Pieces, clearance: float) -> Asset:

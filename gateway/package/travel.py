@@ -26,8 +26,8 @@ DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
 RELIEF_DEPTH = 0.05
 """Penetration up to this fraction of the diagonal may be trimmed away ..."""
-RELIEF_LOSS = 0.35
-"""... if no piece loses more than this fraction of its volume ..."""
+RELIEF_LOSS = 0.05
+"""... if no link loses more than this fraction of its volume at once ..."""
 RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
 LEAST_TRAVEL = 0.1
