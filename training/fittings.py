@@ -81,7 +81,7 @@ def handle(b: Builder, link: int, grip: Handle, x: float, y: float, z: float, le
         radius = min(0.022, half)
         b.cylinder(link, look, (x, y, z + 0.015), "z", radius, 0.03)
     elif grip.style == "disc":
-        b.cylinder(link, look, (x, y, z + 0.006), "z", min(0.045, half), 0.012)
+        b.cylinder(link, look, (x, y, z + 0.006), "z", min(0.03, half), 0.012)
     elif grip.style == "bracket":
         bar(half, 0.018, 0.0, 0.006)
         bar(half * 0.75, 0.006, 0.0, 0.03)

@@ -220,9 +220,9 @@ def _trace(placed: _Placed, lights: Lights, cameras: Tensor, size: int, compiled
     point = origin + distance.clamp(max=1e3)[..., None] * direction
 
     def pick(value: Tensor) -> Tensor:
-        flat = value.flatten(2) if value.dim() > 2 else value[..., None]
-        out = flat.take_along_dim(index[..., None], 1)
-        return out.unflatten(-1, value.shape[2:]) if value.dim() > 2 else out[..., 0]
+        flat = value.reshape(*value.shape[:2], -1)
+        picked = flat.gather(1, index[..., None].expand(-1, -1, flat.shape[-1]))
+        return picked.reshape(*index.shape, *value.shape[2:])
 
     turn, extent, look, owner = pick(solids.rotation), pick(solids.extent), pick(placed.look), pick(placed.owner)
     local = ((point - pick(solids.center))[..., None, :] @ turn)[..., 0, :]

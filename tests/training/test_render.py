@@ -8,6 +8,7 @@ import torch
 import trimesh
 
 from articulation.camera import Camera
+from articulation.typing import AnyArray
 from training.objects import CATEGORIES, ObjectSpec, Split, generate, sample_camera
 from training.pose import link_poses
 from training.render import Background, Render, render
@@ -37,7 +38,7 @@ def picture(scene: Scene, cameras: list[Camera], fraction: float, **options: obj
     return render(scene, views, scene.joint_upper * fraction, scene.link_valid, SIZE, **options)  # type: ignore[arg-type]
 
 
-def pixel_centers() -> np.ndarray:
+def pixel_centers() -> AnyArray:
     ticks = (np.arange(SIZE) + 0.5) / SIZE * 2 - 1
     return np.stack(np.meshgrid(ticks, ticks), -1)
 
@@ -76,7 +77,7 @@ def test_link_mask_agrees_with_rays_cast_at_the_meshes(
             pose = np.eye(4)
             pose[:3, :3], pose[:3, 3] = rotation[index, link].numpy(), shift[index, link].numpy()
             mesh.apply_transform(pose)
-        whole = trimesh.util.concatenate(meshes)
+        whole: trimesh.Trimesh = trimesh.util.concatenate(meshes)  # type: ignore[assignment]
         origin, directions = camera.rays(SIZE)
         rays = directions.reshape(-1, 3)
         face = whole.ray.intersects_first(np.broadcast_to(origin, rays.shape), rays)

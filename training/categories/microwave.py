@@ -45,7 +45,7 @@ def build(draw: Draw) -> ObjectSpec:
         f"The {front.words} door of a microwave oven with a {glass.words} window and a {grip.words()}.",
         window=glass, frame=(0.045 if layout["window"] == "wide" else 0.075), reach=draw.uniform(0.55, 0.8),
     )  # fmt: skip
-    radius = 0.28 * panel_width
+    radius = min(0.28 * panel_width, 0.13 * height)
     turn = None if draw.chance(0.5) else 300.0
     for index in range(layout["knobs"]):
         y = height * (0.2 + 0.3 * index)

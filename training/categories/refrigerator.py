@@ -9,6 +9,7 @@ from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 
+WIDE = ("side by side", "french", "french with two drawers")
 LAYOUT = {
     "doors": ("single", "freezer on top", "freezer below", "side by side", "french", "french with two drawers"),
     "hinge": ("left", "right"),
@@ -18,9 +19,9 @@ LAYOUT = {
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT)
+    layout = draw.layout(LAYOUT, lambda x: x["hinge"] == "left" or x["doors"] not in WIDE)
     kind = layout["doors"]
-    wide = kind in ("side by side", "french", "french with two drawers")
+    wide = kind in WIDE
     shell = finish(draw, APPLIANCE)
     front = shell if draw.chance(0.6) else finish(draw, APPLIANCE)
     grip = Handle(draw.pool(HANDLES_SEEN[:3], HANDLES_HELD_OUT), finish(draw, FITTING))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import (
@@ -27,15 +30,17 @@ LAYOUT = {
     "base": ("plinth", "legs", "round legs", "none"),
 }
 MAX_CELLS = 8
+ROOMY_CELLS = 4
+"""Up to so many cells take glass doors and long handles."""
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT, lambda x: x["columns"] * x["rows"] <= MAX_CELLS)
+    layout = draw.layout(LAYOUT, _differs_from_simpler)
     columns, rows = layout["columns"], layout["rows"]
     carcass = finish(draw, WOOD)
     front = carcass if draw.chance(0.6) else finish(draw, WOOD)
     glass, tray = finish(draw, GLASS), finish(draw, WOOD)
-    busy = columns * rows > 4
+    busy = columns * rows > ROOMY_CELLS
     styles = (SMALL_HANDLES_SEEN, SMALL_HANDLES_HELD_OUT) if busy else (HANDLES_SEEN, HANDLES_HELD_OUT)
     grip = Handle(draw.pool(*styles), finish(draw, FITTING))
     width = columns * draw.uniform(0.36, 0.62)
@@ -81,13 +86,21 @@ def build(draw: Draw) -> ObjectSpec:
             caption = f"A {front.words} drawer of a cabinet with a {grip.words()}."
             drawer(b, front, tray, low, high, cell_low, cell_high, draw.uniform(0.6, 0.9), grip, caption)
         else:
-            window = glass if layout["glass"] and not busy else None
+            window = glass if layout["glass"] else None
             hinge = "left" if c % 2 == 0 else "right"
             outer = columns <= 2
             caption = f"A {front.words} door of a cabinet, hinged on the {hinge}, with a {grip.words()}."
             degrees = draw.uniform(95, 165) if outer else draw.uniform(90, 110)
             door(b, draw, front, low, high, hinge, degrees, grip, caption, window=window, reach=draw.uniform(0.15, 0.4))
     return b.finish("storage_furniture", draw.style(layout))
+
+
+def _differs_from_simpler(layout: Mapping[str, Any]) -> bool:
+    """Whether the layout fits and no simpler combination of choices describes the same cabinet."""
+    columns, rows, fill = layout["columns"], layout["rows"], layout["fill"]
+    stacked = rows > 1 or "over" not in fill
+    beside = columns > 1 or fill != "columns"
+    return columns * rows <= (ROOMY_CELLS if layout["glass"] else MAX_CELLS) and stacked and beside
 
 
 def _edges(draw: Draw, length: float, count: int, wall: float) -> list[float]:

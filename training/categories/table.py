@@ -22,6 +22,8 @@ from training.spec import ObjectSpec
 PARTS = {"nothing": 0, "two drawers": 2, "three drawers": 3, "door": 1, "drawer and door": 2}
 """Fillings of a side cabinet and how many moving parts each has."""
 MAX_MOVING = 6
+LEG = 0.045
+"""Width of a leg [m]."""
 LAYOUT = {
     "row": (0, 1, 2, 3),
     "left": tuple(PARTS),
@@ -52,7 +54,7 @@ def build(draw: Draw) -> ObjectSpec:
     b = Builder(draw.rng)
     root = b.link("body", wood, f"The frame of a {wood.words} table with a {top.words} top.")
     b.box(root, top, (-overhang, under, -overhang), (width + overhang, height, depth + GAP + leaf + overhang))
-    x_low, x_high = 0.0, width
+    x_low, x_high = LEG, width - LEG
     for name, x0 in (("left", 0.0), ("right", width - pedestal)):
         if layout[name] == "nothing":
             continue
@@ -70,7 +72,7 @@ def build(draw: Draw) -> ObjectSpec:
 
 def _supports(b: Builder, look: Look, kind: str, sides: list[bool], width: float, under: float, depth: float) -> None:
     """Legs or panels where no pedestal stands; feet where one does."""
-    t = 0.045
+    t = LEG
     for has_pedestal, x0, x1 in ((sides[0], 0.0, t), (sides[1], width - t, width)):
         bottom, top = 0.0, 0.055 if has_pedestal else under + 0.005
         if kind == "panels" and not has_pedestal:

@@ -15,7 +15,7 @@ from training.primitives import Look
 from training.spec import ObjectSpec
 
 LAYOUT = {
-    "loading": ("front", "front", "top"),
+    "loading": ("front", "top"),
     "hinge": ("left", "right"),
     "knobs": (0, 1, 2, 3),
     "detergent": ("none", "left", "right"),
@@ -24,7 +24,9 @@ LAYOUT = {
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT)
+    layout = draw.layout(
+        LAYOUT, lambda x: x["loading"] == "front" or (x["hinge"] == "left" and x["detergent"] == "none")
+    )
     shell, metal, panel = finish(draw, APPLIANCE), finish(draw, FITTING), finish(draw, PANEL)
     width = draw.uniform(0.55, 0.7)
     height = draw.uniform(0.8, 0.98)
@@ -125,7 +127,7 @@ def _top_loader(
     )
     _knobs(b, draw, layout, metal, panel, (0.5 * width, 0.95 * width), height + 0.5 * rise, console + 0.004, 0.3 * rise)
 
-    low, high = (0.03, height + GAP, console + 2 * GAP), (width - 0.03, height + GAP + 0.022, depth - 0.01)
+    low, high = (0.03, height + GAP, console + 0.042), (width - 0.03, height + GAP + 0.022, depth - 0.01)
     lid_look = finish(draw, GLASS) if draw.chance(0.4) else shell
     joint = Joint(
         JointType.REVOLUTE, np.array(HINGE_AXES["top"]), np.array((width / 2, high[1], low[2])), 0.0,
@@ -152,7 +154,8 @@ def _strip(
     if place == "none":
         return
     low_x, high_x = (0.0, share) if place == "left" else (width - share, width)
-    low, high = (low_x + 0.008, y0 + 0.008, depth + GAP - wall), (high_x - 0.008, y1 - 0.008, depth + 0.012)
+    low_x, high_x = max(low_x, wall) + 0.006, min(high_x, width - wall) - 0.006
+    low, high = (low_x, y0 + 0.008, depth + GAP - wall), (high_x, y1 - wall - 0.006, depth + 0.012)
     reach = depth * 0.4
     center = np.array(((low_x + high_x) / 2, (y0 + y1) / 2, depth))
     joint = Joint(JointType.PRISMATIC, np.array((0.0, 0.0, 1.0)), center, 0.0, reach * draw.uniform(0.6, 0.85))
@@ -181,6 +184,7 @@ def _knobs(
     count = layout["knobs"]
     assert isinstance(count, int)
     turn = None if draw.chance(0.6) else 300.0
+    radius = min(radius, 0.38 * (xs[1] - xs[0]) / (count + 1))
     for index in range(count):
         x = xs[0] + (xs[1] - xs[0]) * (index + 1) / (count + 1)
         caption = f"A round {metal.words} programme knob of a washing machine."
