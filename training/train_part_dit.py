@@ -81,6 +81,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         options.total_seconds,
         muon_lr=options.lr,
         adam_lr=options.lr,
+        warmup=options.warmup,
     )
     batches = Batches(data, options.parts, seed=loop.step, rank=rank)
     torch.manual_seed(loop.step + rank)
@@ -129,12 +130,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--parts", type=int, default=840, help="parts a step; 840 divides by 1 to 8")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the VAE sees")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--warmup", type=int, default=200, help="steps")
     parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     parser.add_argument("--toy", action="store_true", help="a tiny model on few small images, not compiled")
     options = parser.parse_args(arguments)
     if options.toy:
-        options.compile, options.processes, options.parts, options.points = False, 1, 24, 128
+        options.compile, options.processes = False, 1
+        options.parts, options.points, options.warmup, options.lr = 24, 128, 10, 5e-3
     return options
 
 

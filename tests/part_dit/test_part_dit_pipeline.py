@@ -1,0 +1,178 @@
+"""The shape pipeline: what it accepts, repeats, refuses and loads."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
+from services.part_dit.extraction import PartMesh
+from services.part_dit.pipeline import PartDiTPipeline
+from services.part_dit.tensors import pack
+
+Request = dict[str, Tensor]
+
+
+def sampled(pipeline: PartDiTPipeline, request: Request, seed: int = 0, **changes: object) -> Tensor:
+    images = pipeline.encode_images(torch.cat([request["object_image"][None], request["part_images"]]))
+    with torch.no_grad():
+        return pipeline.sample(
+            images[1:],
+            images[:1],
+            request["parent_index"].long(),
+            request["part_boxes"],
+            torch.Generator().manual_seed(seed),
+            **{"num_inference_steps": 3, **changes},
+        )
+
+
+def test_the_seed_decides(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    first, second = (sampled(pipeline, request_tensors) for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert (sampled(pipeline, request_tensors, seed=1) - first).abs().max() > 1e-3
+
+
+def test_one_mesh_a_part(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    meshes = pipeline(**request_tensors, num_inference_steps=2, resolution=32)
+    assert len(meshes) == 3
+    for mesh in meshes:
+        assert mesh.vertices.dtype == np.float32
+        assert len(mesh.faces) == 0 or mesh.faces.max() < len(mesh.vertices)
+
+
+def test_guidance_is_two_runs_mixed(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    """One guided step against the conditioned and the blind velocity computed apart, parents included."""
+    images = pipeline.encode_images(torch.cat([request_tensors["object_image"][None], request_tensors["part_images"]]))
+    noise = torch.randn((3, 6, 8), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        blind, seeing = (
+            pipeline.transformer(
+                noise,
+                torch.full((3,), 1000.0),
+                strength * images[1:],
+                global_encoder_hidden_states=strength * images[:1],
+                parent_index=request_tensors["parent_index"].long(),
+                boxes=request_tensors["part_boxes"],
+            )
+            for strength in (0, 1)
+        )
+    expected = noise + blind + 3 * (seeing - blind)
+    guided = sampled(pipeline, request_tensors, num_inference_steps=1, guidance_scale=3.0)
+    torch.testing.assert_close(guided, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_guidance_of_one_is_no_guidance(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    nearly = sampled(pipeline, request_tensors, guidance_scale=1.0 + 1e-6)
+    torch.testing.assert_close(sampled(pipeline, request_tensors, guidance_scale=1.0), nearly, rtol=1e-3, atol=1e-3)
+
+
+def test_partcrafter_s_part_numbers_under_guidance_can_be_had(
+    pipeline: PartDiTPipeline, request_tensors: Request
+) -> None:
+    ours = sampled(pipeline, request_tensors, guidance_scale=3.0)
+    theirs = sampled(pipeline, request_tensors, guidance_scale=3.0, upstream_part_index=True)
+    assert (ours - theirs).abs().max() > 1e-3
+
+
+def test_a_caller_can_give_up_between_steps(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    with pytest.raises(GenerationCancelled):
+        pipeline(**request_tensors, num_inference_steps=10, resolution=32, cancelled=cancelled)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("parent_index", torch.tensor([-1, 2, 1])),
+        ("parent_index", torch.tensor([-1, -1, 0])),
+        ("parent_index", torch.tensor([-1, 0, 7])),
+        ("parent_index", torch.tensor([-1, 0])),
+        ("part_boxes", torch.zeros(3, 6)),
+        ("part_boxes", torch.full((3, 6), torch.nan)),
+        ("part_boxes", torch.ones(2, 6)),
+        ("object_image", torch.zeros(64, 64, 4, dtype=torch.uint8)),
+        ("object_image", torch.zeros(64, 64, 3)),
+        ("part_images", torch.zeros(3, 32, 32, 3, dtype=torch.uint8)),
+    ],
+)
+def test_unusable_tensors_are_refused_by_name(
+    pipeline: PartDiTPipeline, request_tensors: Request, field: str, value: Tensor
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        pipeline(**{**request_tensors, field: value})
+    assert caught.value.field == field or field == "object_image"
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value"),
+    [
+        ("num_inference_steps", "num_steps", 0),
+        ("num_inference_steps", "num_steps", 1001),
+        ("resolution", "resolution", 31),
+        ("resolution", "resolution", 513),
+        ("guidance_scale", "guidance_scale", float("nan")),
+    ],
+)
+def test_options_out_of_range_are_refused(
+    pipeline: PartDiTPipeline, request_tensors: Request, option: str, field: str, value: float
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        pipeline(**request_tensors, **{option: value})
+    assert caught.value.field == field
+
+
+def test_a_saved_pipeline_loads_the_same(pipeline: PartDiTPipeline, weights: Path, request_tensors: Request) -> None:
+    loaded = PartDiTPipeline.load(weights)
+    torch.testing.assert_close(sampled(loaded, request_tensors), sampled(pipeline, request_tensors))
+
+
+def test_a_folder_that_names_foreign_modules_loads(weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    shutil.copytree(weights, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["transformer"] = ["src.models.transformers.partcrafter_transformer", "PartCrafterDiTModel"]
+    index["vae"] = ["src.models.autoencoders.autoencoder_kl_triposg", "TripoSGVAEModel"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    assert PartDiTPipeline.load(folder).transformer.num_latent_tokens == 6
+
+
+@pytest.mark.parametrize("component", ["vae", "transformer", "image_encoder_dinov2"])
+def test_missing_weights_are_named(weights: Path, tmp_path: Path, component: str) -> None:
+    folder = tmp_path / "partial"
+    shutil.copytree(weights, folder)
+    shutil.rmtree(folder / component)
+    with pytest.raises(WeightsMissing, match=component):
+        PartDiTPipeline.load(folder)
+
+
+def test_a_checkpoint_without_a_tensor_is_refused(weights: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "partial"
+    shutil.copytree(weights, folder)
+    path = folder / "transformer/diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    del tensors["blocks.1.attn2.to_k.weight"]
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(WeightsMissing, match=r"blocks\.1\.attn2\.to_k\.weight"):
+        PartDiTPipeline.load(folder)
+
+
+def test_meshes_are_packed_with_offsets() -> None:
+    empty = PartMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+    triangle = PartMesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
+    packed = pack([triangle, empty, triangle])
+    assert packed["vertices"].shape == (6, 3)
+    assert packed["faces"].tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert packed["vertex_offsets"].tolist() == [0, 3, 3, 6]
+    assert packed["face_offsets"].tolist() == [0, 1, 1, 2]
