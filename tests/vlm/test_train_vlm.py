@@ -14,6 +14,7 @@ from training import train_vlm
 from training.objects import Split
 from training.vlm_data import build_data
 from training.vlm_evaluate import score
+from training.vlm_samples import samples
 from training.vlm_tokenizer import build_tokenizer
 
 
@@ -54,3 +55,8 @@ def test_samples_differ_in_picture_and_answer_and_repeat_by_seed() -> None:
     assert first.documents[0] != first.documents[1]
     answered = first.targets >= 0
     assert (first.ids[answered] == first.targets[answered]).all()
+
+
+@pytest.mark.parametrize("split", Split)
+def test_the_format_can_describe_every_generated_object(split: Split) -> None:
+    assert len(samples(range(60), split)) == 60
