@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from articulation.typing import ImageArray
 from serving.errors import InvalidImage
 
 FIELD = "image"
@@ -49,17 +50,17 @@ def normalise(data: bytes) -> bytes:
     if grey_range.max() <= ONE_COLOUR_RANGE:
         raise InvalidImage.at(FIELD, "shows one colour and no object")
     square = ImageOps.pad(image, (SIZE, SIZE), Image.Resampling.LANCZOS, color=(255, 255, 255))
-    return to_png(square)
+    return encode_png(np.asarray(square))
 
 
-def to_png(image: Image.Image) -> bytes:
-    """PNG bytes without metadata."""
+def encode_png(pixels: ImageArray) -> bytes:
+    """(H, W, 3) pixels as PNG bytes without metadata."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=6)
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 
-def read_rgb(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def read_rgb(data: bytes) -> ImageArray:
     """(H, W, 3) pixels of a PNG that a service made.
 
     Raises:

@@ -1,3 +1,43 @@
-"""What the packaging process does: part meshes and a plan in, the files of the asset folder out."""
+"""What the packaging process does: a plan and part meshes in, the files of the asset folder out."""
 
 from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.images import encode_png, read_rgb
+from gateway.meshes import read_textured_glb
+from gateway.package.build import build_asset
+from gateway.package.errors import AssetRejected
+from gateway.package.preview import render_preview
+from gateway.package.validate import validate
+from gateway.package.write import PREVIEW, URDF, write_asset
+from gateway.plans import plan_from_json
+
+
+def package(plan: bytes, meshes: Sequence[bytes], image: bytes, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Build an asset and check it.
+
+    Returns:
+        Path inside the asset folder to bytes of every file but the report, and what the simulators found.
+
+    Args:
+        plan: the refined `plan.json`.
+        meshes: one textured GLB a part, in the plan's order, model space.
+        image: the input PNG, for the preview.
+        name: of the asset.
+
+    Raises:
+        gateway.package.errors.PackageError: no asset passes its checks.
+    """
+    asset = build_asset(plan_from_json(plan), [read_textured_glb(data) for data in meshes], name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in write_asset(asset, folder)}
+        found = validate(folder)
+        if not found.ok:
+            raise AssetRejected(found.problems)
+        files[PREVIEW] = encode_png(render_preview(folder / URDF, read_rgb(image)))
+    return files, found.to_json() | {"notes": list(asset.notes)}

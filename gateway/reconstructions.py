@@ -13,7 +13,8 @@ from gateway import events
 from gateway.artifacts import ArtifactStore
 from gateway.pages import Cursor
 from gateway.plans import PATH, plan_message_from_json
-from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, Reconstruct, stage_word
+from gateway.stages.work import stage_word
+from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, Reconstruct
 from serving.errors import (
     Cancelled,
     DeadlineExceeded,

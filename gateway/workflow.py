@@ -20,7 +20,7 @@ from gateway import events
 from gateway.artifacts import ArtifactStore
 from gateway.settings import Settings
 from gateway.stages import guide, package, plan, refine, shape, texture
-from gateway.stages.work import INPUT_PATH, Outcome, Services, Work
+from gateway.stages.work import INPUT_PATH, Outcome, Services, Work, stage_word
 from serving.errors import Unavailable
 from serving.interceptors import as_spark_error
 from spark.v1 import reconstruction_service_pb2 as pb
@@ -51,11 +51,6 @@ STAGE_SECONDS = Histogram(
 
 Reconstruct = Callable[[str, bytes], Coroutine[Any, Any, None]]
 """Takes the digest of the normalised image and the serialised options."""
-
-
-def stage_word(stage: pb.Stage) -> str:
-    """STAGE_PLAN -> "plan": the stage's name in step names, metrics and errors."""
-    return str(pb.Stage.Name(stage)).removeprefix("STAGE_").lower()
 
 
 def planned_stages(options: pb.ReconstructionOptions) -> list[pb.Stage]:

@@ -19,6 +19,11 @@ from spark.v1 import reconstruction_service_pb2 as pb
 INPUT_PATH = "input.png"
 
 
+def stage_word(stage: pb.Stage) -> str:
+    """STAGE_PLAN -> "plan": the stage's name in step names, metrics and errors."""
+    return str(pb.Stage.Name(stage)).removeprefix("STAGE_").lower()
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything outside the gateway's own process that stages call.
