@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import trimesh
-import xatlas
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -123,6 +122,8 @@ def _components(labels: IntArray, neighbours: IntArray) -> IntArray:
 
 def _pack(vertices: Array, faces: IntArray, directions: IntArray, charts: IntArray, texture_size: int) -> UvMesh:
     """Lay each chart flat and let xatlas place them, as large as still fits one square."""
+    import xatlas  # here, so that training can save the pipeline on machines that lack it
+
     corner_chart = charts.repeat(3)
     keys, indices = np.unique(corner_chart * len(vertices) + faces.reshape(-1), return_inverse=True)
     source = keys % len(vertices)
@@ -153,7 +154,8 @@ def _attempts(flat: Array, faces: IntArray, charts: IntArray, texture_size: int)
     The last has side 0, which lets the atlas grow as it needs: thousands of tiny charts may not fit at any density.
     """
     corners = flat[faces]
-    area = np.abs(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])).sum() / 2
+    (ux, uy), (vx, vy) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    area = np.abs(ux * vy - uy * vx).sum() / 2
     low, high = np.full((charts.max() + 1, 2), np.inf), np.full((charts.max() + 1, 2), -np.inf)
     np.minimum.at(low, charts, corners.min(1))
     np.maximum.at(high, charts, corners.max(1))

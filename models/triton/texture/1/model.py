@@ -42,6 +42,7 @@ class TritonPythonModel:
         except InvalidInput as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Cancelled as error:
+            pb_utils.Logger.log_info(f"cancelled: {error}")
             return _failure(str(error), pb_utils.TritonError.CANCELLED)
         tensors = [
             pb_utils.Tensor.from_dlpack(name, torch.from_numpy(array).contiguous())
