@@ -29,9 +29,12 @@ class Loop:
     Hidden matrices are trained by Muon, everything else (embeddings, norms, biases, convolutions) by AdamW; training
     small transformers from scratch this way needs about a fifth of AdamW's steps.
 
+    Args:
+        started: `time.monotonic()` at which this run's seconds began, so that data preparation counts; default: now.
+
     Attributes:
         step: optimiser steps taken over all runs.
-        elapsed: seconds spent in `run` over all runs.
+        elapsed: seconds spent over all runs.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Loop:
         ema: float = 0.998,
         clip: float = 1.0,
         weight_decay: float = 0.01,
+        started: float | None = None,
     ) -> None:
+        self._started = time.monotonic() if started is None else started
         self.name = name
         self.module = module
         self.run_seconds = run_seconds
@@ -99,9 +104,8 @@ class Loop:
             loss: step number to scalars; "loss" is minimised, the others are logged.
             log_every: steps between lines of the curve.
         """
-        start = saved = time.monotonic()
-        before = self.elapsed
-        for _ in self._until(start, before):
+        saved = time.monotonic()
+        for _ in self._until(self.elapsed):
             self._schedule()
             scalars = loss(self.step)
             scalars["loss"].backward()
@@ -159,10 +163,10 @@ class Loop:
         self.step = content["step"]
         self.elapsed = content["elapsed"]
 
-    def _until(self, start: float, before: float) -> Iterator[None]:
+    def _until(self, before: float) -> Iterator[None]:
         """Yield while there is time; ranks agree every ten steps, since their clocks differ."""
         while True:
-            spent = time.monotonic() - start
+            spent = time.monotonic() - self._started
             self.elapsed = before + spent
             over = spent >= self.run_seconds or self.elapsed >= self.total_seconds
             if torch.distributed.is_initialized():

@@ -83,6 +83,7 @@ def flow_step(unet: nn.Module, batch: EditBatch, prompt: Tensor, noise: Tensor, 
 
 
 def main() -> None:
+    started = time.monotonic()
     arguments = _arguments()
     settings = TOY if arguments.toy else Settings()
     device = torch.device(arguments.device)
@@ -90,7 +91,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     unet: nn.Module = build_unet(settings.widths, settings.image_size, settings.layers)
     unet = unet.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loop = Loop("editor", unet, arguments.state, arguments.run_seconds, arguments.total_seconds)
+    loop = Loop("editor", unet, arguments.state, arguments.run_seconds, arguments.total_seconds, started=started)
 
     start = time.monotonic()
     first = loop.step * 1000  # a resumed run sees new objects

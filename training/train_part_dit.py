@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _train(options: argparse.Namespace, device: torch.device, rank: int, world: int) -> None:
+    started = time.monotonic()
     size = TOY if options.toy else PartDiTSize()
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
@@ -82,6 +83,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         muon_lr=options.lr,
         adam_lr=options.lr,
         warmup=options.warmup,
+        started=started,
     )
     batches = Batches(data, options.parts, seed=loop.step, rank=rank)
     torch.manual_seed(loop.step + rank)

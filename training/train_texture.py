@@ -52,6 +52,7 @@ def colour_loss(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    started = time.monotonic()
     arguments = _arguments(argv)
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
@@ -64,7 +65,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     train = render_data(specs, Split.TRAIN, model.image_size, device, seed=0)
     print(f"{len(train)} parts cached in {time.monotonic() - start:.0f} s", flush=True)
 
-    loop = Loop("texture", model, arguments.state, arguments.run_seconds, arguments.total_seconds, muon_lr=arguments.lr)
+    loop = Loop(
+        "texture",
+        model,
+        arguments.state,
+        arguments.run_seconds,
+        arguments.total_seconds,
+        muon_lr=arguments.lr,
+        started=started,
+    )
     generator = torch.Generator(device).manual_seed(loop.step)
     compute: Callable[..., Tensor] = torch.compile(model) if arguments.compile else model
     loop.run(

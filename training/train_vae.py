@@ -63,6 +63,7 @@ class Parts:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    started = time.monotonic()
     options = _parse(arguments)
     size = TOY if options.toy else VaeSize()
     device = torch.device(options.device)
@@ -77,7 +78,16 @@ def main(arguments: list[str] | None = None) -> None:
     averaged = TripoSGVAEModel(**asdict(size)).to(device)
     if options.compile:
         compile_blocks(vae)
-    loop = Loop("vae", vae, options.state, options.run_seconds, options.total_seconds, muon_lr=2e-3, adam_lr=2e-3)
+    loop = Loop(
+        "vae",
+        vae,
+        options.state,
+        options.run_seconds,
+        options.total_seconds,
+        muon_lr=2e-3,
+        adam_lr=2e-3,
+        started=started,
+    )
     judged = loop.elapsed
 
     def loss(step: int) -> dict[str, Tensor]:

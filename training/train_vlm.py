@@ -81,6 +81,7 @@ def sequence_loss(
 
 
 def main() -> None:
+    started = time.monotonic()
     arguments = _arguments()
     size = TOY if arguments.toy else ModelSize()
     torch.manual_seed(0)
@@ -103,7 +104,15 @@ def main() -> None:
     compute: Callable[..., tuple[Tensor, Tensor]] = sequence_loss
     if arguments.compile:
         compute = torch.compile(sequence_loss, fullgraph=True)
-    loop = Loop("vlm", model, arguments.state, arguments.run_seconds, arguments.total_seconds, muon_lr=arguments.lr)
+    loop = Loop(
+        "vlm",
+        model,
+        arguments.state,
+        arguments.run_seconds,
+        arguments.total_seconds,
+        muon_lr=arguments.lr,
+        started=started,
+    )
     held_pixels = patches(held_out.images.float() / 255, size.patch)
 
     def loss(step: int) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ def _train(module: nn.Module, state: Path, run_seconds: float) -> Loop:
     inputs = torch.randn(64, 16, generator=generator)
     target = torch.randn(64, 16, generator=generator)
     loop = Loop("toy", module, state, run_seconds, total_seconds=60.0, warmup=5, muon_lr=1e-2, adam_lr=1e-2)
-    loop.run(lambda _: _loss(module, target, inputs), log_every=20)
+    loop.run(lambda _: _loss(module, target, inputs), log_every=5)
     return loop
 
 
