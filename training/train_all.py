@@ -35,10 +35,10 @@ class Run:
 
 
 QUEUES = (
-    (Run("vae", 0.12, 40_000), Run("part_dit", 0.88, 150_000)),
-    (Run("vlm", 1.0, 150_000),),
-    (Run("editor", 1.0, 60_000),),
-    (Run("texture", 0.5, 20_000),),
+    (Run("vae", 0.15, 25_000), Run("part_dit", 0.85, 80_000)),
+    (Run("vlm", 1.0, 80_000),),
+    (Run("editor", 1.0, 30_000),),
+    (Run("texture", 0.5, 12_000),),
 )
 """Each queue is worked off in order; queue i uses accelerator i modulo their number."""
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, required=True, help="checkpoints, curves and logs; continued if there")
     parser.add_argument("--export", type=Path, required=True, help="the `models` folder to write")
-    parser.add_argument("--seconds", type=float, required=True, help="optimisation time of the whole family")
+    parser.add_argument("--seconds", type=float, required=True, help="time of the whole family, data included")
     parser.add_argument("--objects-scale", type=float, default=1.0, help="fraction of the usual number of objects")
     arguments = parser.parse_args()
     devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
