@@ -9,6 +9,11 @@ import typer
 
 from training.draw import Split
 
+EXAMPLE_SEEDS = {
+    "microwave": 3, "refrigerator": 4, "table": 4, "storage_furniture": 3, "safe": 6, "washing_machine": 3,
+}  # fmt: skip
+"""Validation seed of each sample image."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -25,6 +30,15 @@ def preview(
     from training.preview import contact_sheet
 
     contact_sheet(output, count, split, size, columns, seed)
+    typer.echo(output)
+
+
+@app.command()
+def examples(output: Annotated[Path, typer.Option("-o", "--output")] = Path("examples")) -> None:
+    """Write one sample photograph a category from the validation split."""
+    from training.preview import sample_images
+
+    sample_images(output, EXAMPLE_SEEDS)
     typer.echo(output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +51,39 @@ def _views(specs: Sequence[ObjectSpec], split: Split, size: int, seed: int) -> l
     open_view = render(scene, cameras, opened, everything, size, samples=2).rgb
     mask = PALETTE[render(scene, cameras, closed, everything, size).link]
     return [to_bytes(x) for x in (photo, open_view, mask)]
+
+
+def sample_images(folder: Path, seeds: Mapping[str, int], size: int = 512) -> None:
+    """Write one photograph a category, of the validation object with that seed, and the page that describes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for category, seed in seeds.items():
+        spec = generate(seed, Split.VAL, category)
+        image = photograph(spec, Split.VAL, size, seed)
+        Image.fromarray(image).save(folder / f"{category}.png", optimize=True)
+    rows = "\n".join(f"| [{category}.png]({category}.png) | {seed} |" for category, seed in seeds.items())
+    (folder / "README.md").write_text(_SAMPLES_PAGE.format(size=size, rows=rows))
+
+
+def photograph(spec: ObjectSpec, split: Split, size: int, seed: int) -> ImageArray:
+    """(S, S, 3) one smooth photograph of the closed object from a random view of the split."""
+    scene = pack([spec], "cpu")
+    view = sample_camera(np.random.default_rng(seed), split, spec.half_extent).to_array()
+    generator = torch.Generator().manual_seed(seed)
+    closed = torch.zeros_like(scene.joint_upper)
+    out = render(
+        scene, torch.tensor(view)[None], closed, scene.link_valid, size, Background.RANDOM, generator, samples=3
+    )
+    return to_bytes(out.rgb[0])
+
+
+_SAMPLES_PAGE = """# Sample images
+
+Photographs ({size} x {size} pixels) of objects that `training/` generated, one a category, from the validation split:
+no model has seen them. `spark-training examples -o examples/` writes them again.
+
+| image | seed |
+| --- | --- |
+{rows}
+
+Licence: Apache-2.0, as everything in this repository.
+"""
