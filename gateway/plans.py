@@ -38,7 +38,11 @@ def check_plan(message: articulation_pb2.ArticulationPlan) -> Plan:
 
 
 def plan_to_json(plan: Plan) -> bytes:
-    return json_format.MessageToJson(plan_to_proto(plan), preserving_proto_field_name=True).encode()
+    """`plan.json`: the proto's JSON form under the proto's names, zeros written out."""
+    text = json_format.MessageToJson(
+        plan_to_proto(plan), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return text.encode()
 
 
 def plan_message_from_json(data: bytes) -> articulation_pb2.ArticulationPlan:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dbos import DBOS
 from google.longrunning import operations_pb2_grpc
 
+from gateway import package_job
 from gateway.artifacts import ArtifactStore
 from gateway.operations import OperationsService
 from gateway.package_worker import PackageWorker
@@ -45,7 +46,7 @@ async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
         vlm=VlmPeer(settings.vlm_address),
         triton=TritonModels(settings.triton_address, settings.triton_shared_memory, settings.triton_repository),
         refinement=RefinementPeer(settings.refinement_address),
-        package=PackageWorker(),
+        package=PackageWorker(package_job.__name__),
     )
     DBOS(config=dbos_config(settings))
     reconstruct = register(services, store)

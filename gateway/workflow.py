@@ -77,6 +77,8 @@ def register(services: Services, store: ArtifactStore) -> Reconstruct:
         workflow_id = DBOS.workflow_id
         assert workflow_id is not None
         wanted = pb.ReconstructionOptions.FromString(options)
+        if pb.STAGE_PACKAGE in planned_stages(wanted):
+            services.package.warm()  # it starts while the first stages run
         files = {INPUT_PATH: image}
         earlier: list[pb.StageResult] = []
         for stage in planned_stages(wanted):

@@ -19,7 +19,7 @@ from serving.errors import DeadlineExceeded, Unavailable
 
 @pytest.fixture
 async def worker() -> AsyncIterator[PackageWorker]:
-    worker = PackageWorker()
+    worker = PackageWorker("math")
     yield worker
     worker.close()
 
@@ -69,7 +69,7 @@ async def test_it_does_not_outlive_a_killed_gateway() -> None:
         "import asyncio, os, time\n"
         "from gateway.package_worker import PackageWorker\n"
         "async def main():\n"
-        "    worker = PackageWorker()\n"
+        "    worker = PackageWorker('math')\n"
         "    print(await worker.run(30, os.getpid), flush=True)\n"
         "    await worker.run(60, time.sleep, 60)\n"
         "if __name__ == '__main__':\n"
