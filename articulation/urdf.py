@@ -1,8 +1,8 @@
 """URDF, read and written.
 
 A URDF places each link's frame on its joint; here everything is kept in the object frame at the closed state instead
-(`docs/frames.md`), and the writer puts each link's frame back on its joint's origin. A link's label travels as its
-visual's name and its material as the visual's material, so that a written document reads back the same; the joints'
+(`docs/frames.md`), and the writer puts each link's frame back on its joint's origin. A link's label travels in its
+first visual's name and its material as the visual's material: a written document reads back the same; the joints'
 confidences have no place in URDF. The limits of a continuous joint mean nothing and are not written.
 """
 
@@ -132,10 +132,10 @@ def _write_link(robot: etree._Element, link: Link, data: UrdfLink, origin: Array
         etree.SubElement(inertial, "mass", value=number(data.inertial.mass))
         moments = {f"i{'xyz'[i]}{'xyz'[j]}": number(data.inertial.inertia[i, j]) for i in range(3) for j in range(i, 3)}
         etree.SubElement(inertial, "inertia", moments)
-    for geometry in data.visuals:
+    for index, geometry in enumerate(data.visuals):
         visual = _write_geometry(element, "visual", geometry, origin)
-        if link.label:
-            visual.set("name", link.label)
+        if link.label and index == 0:
+            visual.set("name", f"{link.name}: {link.label}")
         etree.SubElement(visual, "material", name=link.material)
     for geometry in data.collisions:
         _write_geometry(element, "collision", geometry, origin)
@@ -202,8 +202,9 @@ def read_urdf(document: bytes) -> Urdf:
         joint_element = joints.get(position)
         joint = Joint(JointType.FIXED) if joint_element is None else _read_joint(joint_element, frames[position])
         visual = element.find("visual")
-        label = "" if visual is None else visual.get("name", "")
-        links.append(Link(_attribute(element, "name"), parents[position], joint, label, _material(visual)))
+        name = _attribute(element, "name")
+        label = "" if visual is None else visual.get("name", "").removeprefix(f"{name}: ")
+        links.append(Link(name, parents[position], joint, label, _material(visual)))
     data = tuple(_read_link(element, joints.get(i), frames[i]) for i, element in enumerate(elements))
     return Urdf(_attribute(robot, "name"), Articulation(tuple(links)), data)
 

@@ -24,8 +24,10 @@ SAMPLES = 24
 """Coordinates tried from the closed state to either limit."""
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
+CATCH_DEPTH = 1e-5
+"""Penetration above this fraction of the diagonal would hold a real motion up, and is trimmed away where it can be: ..."""
 RELIEF_DEPTH = 0.05
-"""Penetration up to this fraction of the diagonal may be trimmed away ..."""
+"""... where it is no deeper than this fraction of the diagonal ..."""
 RELIEF_LOSS = 0.05
 """... if no link loses more than this fraction of its volume at once ..."""
 RELIEF_CUTS = 40
@@ -104,7 +106,7 @@ def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others:
     limit, coordinates = 0.0, others.copy()
     for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
         coordinates[index] = value
-        obstacle = _obstacle(model.contacts(coordinates), asset, index)
+        obstacle = _obstacle(model.contacts(coordinates), asset, index, DEPTH)
         if obstacle is not None:
             return Travel(limit, _other(obstacle, asset.articulation, index))
         limit = float(value)
@@ -120,25 +122,25 @@ def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: 
         for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
-            while (found := _obstacle(model.contacts(coordinates), asset, index)) is not None:
+            while (found := _obstacle(model.contacts(coordinates), asset, index, CATCH_DEPTH)) is not None:
                 shallow = found.depth <= RELIEF_DEPTH * asset.diagonal and cuts < RELIEF_CUTS
                 if not shallow or not pieces.trim(found, poses, clearance, RELIEF_LOSS):
                     break
                 cuts += 1
                 asset = pieces.apply(asset)
                 model = CollisionModel(asset)
-            if found is not None:
+            if found is not None and found.depth > DEPTH * asset.diagonal:
                 break
     if cuts:
         notes.append(f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move")
     return asset
 
 
-def _obstacle(contacts: list[Contact], asset: Asset, index: int) -> Contact | None:
-    """The deepest contact that stops the joint: one of a link that it carries with one that it does not."""
+def _obstacle(contacts: list[Contact], asset: Asset, index: int, depth: float) -> Contact | None:
+    """The deepest contact, above a fraction of the diagonal, of a link that the joint carries with one that it does not."""
     carried = carried_by(asset.articulation, index)
     for contact in contacts:
-        if contact.depth <= DEPTH * asset.diagonal:
+        if contact.depth <= depth * asset.diagonal:
             return None
         if (contact.first[0] in carried) != (contact.second[0] in carried):
             return contact

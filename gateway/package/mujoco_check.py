@@ -1,0 +1,102 @@
+"""What MuJoCo says of an asset's document: penetration, drift, and how far its motors move it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from articulation.joint import JointType
+from articulation.tree import Articulation
+from articulation.typing import Array
+
+SETTLE_SECONDS = 1.0
+DRIVE_SECONDS = 6.0
+"""A driven joint that has not reached its limit by then does not reach it."""
+
+
+class MujocoCheck:
+    """A loaded document; parent and child collide too, which MuJoCo skips by default."""
+
+    def __init__(self, path: Path, tree: Articulation) -> None:
+        """Load a document.
+
+        Raises:
+            ValueError: MuJoCo refuses it.
+            KeyError: a joint of the tree is missing.
+        """
+        # Through memory: MuJoCo remembers meshes by path, and would take an older asset's of the same folder.
+        meshes = {file.relative_to(path.parent).as_posix(): file.read_bytes() for file in path.parent.glob("*/**/*.*")}
+        self._model = mujoco.MjModel.from_xml_string(path.read_text(), meshes)
+        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_FILTERPARENT
+        self._data = mujoco.MjData(self._model)
+        self._tree = tree
+        joints = {index: self._model.joint(f"{tree.links[index].name}_joint") for index in tree.moving}
+        self._qpos = {index: int(joint.qposadr[0]) for index, joint in joints.items()}
+        self._dof = {index: int(joint.dofadr[0]) for index, joint in joints.items()}
+        mujoco.mj_forward(self._model, self._data)
+        self.diagonal = self._closed_diagonal()
+
+    @property
+    def joint_count(self) -> int:
+        return int(self._model.njnt)
+
+    def penetration(self, coordinates: Array) -> float:
+        """Deepest penetration at the coordinates (L,), as a fraction of the diagonal."""
+        self._place(coordinates)
+        mujoco.mj_fwdPosition(self._model, self._data)
+        deepest = min((float(contact.dist) for contact in self._data.contact[: self._data.ncon]), default=0.0)
+        return abs(min(deepest, 0.0)) / self.diagonal
+
+    def drifts(self) -> dict[int, float]:
+        """How far each joint moves from the closed state without control, as a fraction of its range."""
+        self._place(np.zeros(len(self._tree)))
+        furthest = dict.fromkeys(self._qpos, 0.0)
+        for _ in range(int(SETTLE_SECONDS / self._model.opt.timestep)):
+            mujoco.mj_step(self._model, self._data)
+            for index, address in self._qpos.items():
+                furthest[index] = max(furthest[index], abs(float(self._data.qpos[address])))
+        return {index: distance / _range(self._tree, index) for index, distance in furthest.items()}
+
+    def reach(self, index: int, others: Array, effort: float) -> float:
+        """Fraction of the way to its upper limit that a joint gets, pushed with `effort` [N or N m], in [0, 1]."""
+        target = self._tree.links[index].joint.upper
+        if self._tree.links[index].joint.type is JointType.CONTINUOUS:
+            target = 2 * np.pi
+        if target <= 0:
+            return 1.0
+        start = others.copy()
+        start[index] = 0.0
+        self._place(start)
+        furthest = 0.0
+        for _ in range(int(DRIVE_SECONDS / self._model.opt.timestep)):
+            self._data.qfrc_applied[self._dof[index]] = effort
+            mujoco.mj_step(self._model, self._data)
+            furthest = max(furthest, float(self._data.qpos[self._qpos[index]]) / target)
+            if furthest >= 1.0:
+                break
+        return min(furthest, 1.0)
+
+    def _place(self, coordinates: Array) -> None:
+        mujoco.mj_resetData(self._model, self._data)
+        for index, address in self._qpos.items():
+            self._data.qpos[address] = coordinates[index]
+
+    def _closed_diagonal(self) -> float:
+        """[m] of the box around all mesh vertices at the closed state."""
+        low, high = np.full(3, np.inf), np.full(3, -np.inf)
+        for geom in range(self._model.ngeom):
+            mesh = self._model.geom_dataid[geom]
+            if mesh < 0:
+                continue
+            first, count = self._model.mesh_vertadr[mesh], self._model.mesh_vertnum[mesh]
+            rotation = self._data.geom_xmat[geom].reshape(3, 3)
+            points = self._model.mesh_vert[first : first + count] @ rotation.T + self._data.geom_xpos[geom]
+            low, high = np.minimum(low, points.min(0)), np.maximum(high, points.max(0))
+        return float(np.linalg.norm(high - low))
+
+
+def _range(tree: Articulation, index: int) -> float:
+    joint = tree.links[index].joint
+    return 2 * np.pi if joint.type is JointType.CONTINUOUS else max(joint.upper - joint.lower, 1e-9)

@@ -1,0 +1,179 @@
+"""An asset folder, checked from its files alone, in MuJoCo, in PyBullet and as USD."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pxr import Tf, Usd, UsdPhysics
+
+from articulation.errors import ArticulationError
+from articulation.inertia import is_physical
+from articulation.tree import Articulation
+from articulation.urdf import Urdf, read_urdf
+from gateway.package import bullet
+from gateway.package.mujoco_check import MujocoCheck
+from gateway.package.travel import ends_of, open_coordinates
+from gateway.package.write import MJCF, URDF, USD
+
+MAX_PENETRATION = 0.01
+"""Deepest penetration, as a fraction of the diagonal."""
+MAX_DRIFT = 0.02
+"""Furthest that a joint may move by itself from the closed state within a second, as a fraction of its range."""
+MIN_REACH = 0.95
+"""Fraction of its range that a driven joint must reach."""
+
+
+@dataclass(frozen=True)
+class JointCheck:
+    """One moving joint.
+
+    Attributes:
+        link: the link that it moves.
+        type: URDF joint type.
+        lower: limit [rad or m].
+        upper: limit [rad or m].
+        penetration: deepest over its travel, as a fraction of the diagonal.
+        reach_mujoco: fraction of the way to its upper limit that its motor drives it in MuJoCo.
+        reach_pybullet: the same in PyBullet.
+        drift: how far it moves by itself from the closed state within a second, as a fraction of its range.
+        needs_open: whether it travels only while the other joints are open.
+    """
+
+    link: str
+    type: str
+    lower: float
+    upper: float
+    penetration: float
+    reach_mujoco: float
+    reach_pybullet: float
+    drift: float
+    needs_open: bool
+
+
+@dataclass(frozen=True)
+class LinkCheck:
+    """One link: its mass [kg], whether its inertia is positive definite and obeys the triangle inequality, its pieces."""
+
+    link: str
+    mass: float
+    physical: bool
+    collision_pieces: int
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What the checks found; `problems` is empty for a good asset.
+
+    Attributes:
+        name: of the asset.
+        diagonal: of the closed object's bounding box [m].
+        rest_penetration: at the closed state, as a fraction of the diagonal.
+        joints: one for each moving joint.
+        links: one for each link.
+        usd_joints: joints in the USD stage, the one to the world included.
+        problems: one sentence each.
+    """
+
+    name: str
+    diagonal: float
+    rest_penetration: float
+    joints: tuple[JointCheck, ...]
+    links: tuple[LinkCheck, ...]
+    usd_joints: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `report.json`."""
+        return asdict(self) | {"ok": self.ok}
+
+
+def validate(folder: Path) -> ValidationReport:
+    """Check an asset folder. A document that does not load is a problem in the report, not an error.
+
+    Raises:
+        OSError: the URDF cannot be read.
+    """
+    try:
+        document = read_urdf((folder / URDF).read_bytes())
+    except ArticulationError as error:
+        return ValidationReport(folder.name, 0.0, 0.0, (), (), 0, (f"{URDF}: {error}",))
+    tree, problems = document.articulation, []
+    links = tuple(_check_link(document, index) for index in range(len(tree)))
+    usd_joints = _count_usd_joints(folder / USD, problems)
+    if usd_joints != len(tree):
+        problems.append(f"{USD} has {usd_joints} joints for {len(tree)} links")
+    problems += [f"{check.link} has an impossible mass or inertia" for check in links if not check.physical]
+    problems += [f"{check.link} has no collision shape" for check in links if not check.collision_pieces]
+    try:
+        simulation, from_urdf = MujocoCheck(folder / MJCF, tree), MujocoCheck(folder / URDF, tree)
+        reaches = bullet.reaches(folder / URDF, tree, {i: document.links[i].dynamics for i in tree.moving})
+    except (ValueError, KeyError, bullet.LoadFailed) as error:
+        return ValidationReport(document.name, 0.0, 0.0, (), links, usd_joints, (*problems, f"does not load: {error}"))
+    if from_urdf.joint_count != simulation.joint_count:
+        problems.append(f"{URDF} has {from_urdf.joint_count} joints in MuJoCo, {MJCF} {simulation.joint_count}")
+    rest = simulation.penetration(np.zeros(len(tree)))
+    if rest > MAX_PENETRATION:
+        problems.append(f"links penetrate by {rest:.1%} of the diagonal at the closed state")
+    drifts = simulation.drifts()
+    joints = tuple(_check_joint(simulation, document, i, reaches[i], drifts[i]) for i in tree.moving)
+    for check in joints:
+        problems += _joint_problems(check)
+    return ValidationReport(document.name, simulation.diagonal, rest, joints, links, usd_joints, tuple(problems))
+
+
+def _check_link(document: Urdf, index: int) -> LinkCheck:
+    link, data = document.articulation.links[index], document.links[index]
+    mass = 0.0 if data.inertial is None else data.inertial.mass
+    physical = data.inertial is not None and is_physical(data.inertial)
+    return LinkCheck(link.name, mass, physical, len(data.collisions))
+
+
+def _check_joint(simulation: MujocoCheck, document: Urdf, index: int, reach: float, drift: float) -> JointCheck:
+    tree = document.articulation
+    link = tree.links[index]
+    closed, opened = np.zeros(len(tree)), open_coordinates(tree)
+    depth, needs_open = _deepest(simulation, tree, index, closed), False
+    if depth > MAX_PENETRATION:
+        other = _deepest(simulation, tree, index, opened)
+        depth, needs_open = min(depth, other), other < depth
+    reached = simulation.reach(index, opened if needs_open else closed, document.links[index].dynamics.effort)
+    joint = link.joint
+    return JointCheck(link.name, joint.type.value, joint.lower, joint.upper, depth, reached, reach, drift, needs_open)
+
+
+def _deepest(simulation: MujocoCheck, tree: Articulation, index: int, others: np.ndarray) -> float:
+    """Deepest penetration over a joint's travel, as a fraction of the diagonal."""
+    depth, coordinates = 0.0, others.copy()
+    for end in ends_of(tree, index):
+        for value in np.linspace(0.0, end, 49):
+            coordinates[index] = value
+            depth = max(depth, simulation.penetration(coordinates))
+    return depth
+
+
+def _joint_problems(check: JointCheck) -> list[str]:
+    problems = []
+    if check.penetration > MAX_PENETRATION:
+        problems.append(f"{check.link} penetrates by {check.penetration:.1%} of the diagonal on its way")
+    if check.drift > MAX_DRIFT:
+        problems.append(f"{check.link} moves by itself: {check.drift:.1%} of its range within a second")
+    for simulator, reach in (("MuJoCo", check.reach_mujoco), ("PyBullet", check.reach_pybullet)):
+        if reach < MIN_REACH:
+            problems.append(f"{check.link} reaches only {reach:.0%} of its range in {simulator}")
+    return problems
+
+
+def _count_usd_joints(path: Path, problems: list[str]) -> int:
+    try:
+        stage = Usd.Stage.Open(str(path))
+    except Tf.ErrorException as error:
+        problems.append(f"{USD} does not open: {error}")
+        return 0
+    return sum(prim.IsA(UsdPhysics.Joint) for prim in stage.Traverse())
