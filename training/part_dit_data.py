@@ -125,7 +125,8 @@ def _render(view: View, rows: Tensor, visible: Tensor, size: int, generator: tor
     closed = torch.zeros(visible.shape, device=rows.device)
     pictures = []
     for row, seen, q in zip(*(x.split(IMAGES_AT_ONCE) for x in (rows, visible, closed)), strict=True):
-        picture = render(view.scene[row], view.cameras[row], q, seen, size, Background.WHITE, generator).rgb
+        scene, cameras = view.scene[row], view.cameras[row]
+        picture = render(scene, cameras, q, seen, size, Background.WHITE, generator, compiled=rows.is_cuda).rgb
         pictures.append((picture * 255).round().to(torch.uint8))
     return torch.cat(pictures)
 
@@ -149,23 +150,28 @@ def objects(
     """
     device = vae.device
     generator = torch.Generator(device).manual_seed(first_seed)
-    columns: list[tuple[Tensor, ...]] = []
+    columns: list[list[Tensor]] = [[] for _ in range(6)]
     for view in views(count, split, device, first_seed, processes):
         valid = view.scene.link_valid
         latents = vae.normalise(encode(vae, point_clouds(view.scene, points, generator)))
-        columns.append(
-            (
-                *images(view, size, generator),
-                latents,
-                view.scene.boxes[valid],
-                view.scene.parent[valid],
-                valid.sum(dim=1),
-            )
+        values = (
+            *images(view, size, generator),
+            latents,
+            view.scene.boxes[valid],
+            view.scene.parent[valid],
+            valid.sum(dim=1),
         )
-    pictures, part_pictures, latents, boxes, parents, counts = (
-        torch.cat(column) for column in zip(*columns, strict=True)
-    )
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+    pictures, part_pictures, latents, boxes, parents, counts = map(_join, columns)
     return Objects(pictures, part_pictures, latents, boxes, parents, counts.cumsum(0) - counts, counts)
+
+
+def _join(column: list[Tensor]) -> Tensor:
+    """Concatenate and let go of the pieces: the images of all objects fill a good part of the device's memory."""
+    joined = torch.cat(column)
+    column.clear()
+    return joined
 
 
 @dataclass(frozen=True, eq=False)

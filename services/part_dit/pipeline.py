@@ -22,7 +22,7 @@ from services.part_dit.scheduler import RectifiedFlowScheduler
 from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
 from services.part_dit.vae import TripoSGVAEModel
 
-QUERY_CHUNK = 16384
+QUERY_CHUNK = 8192
 SET_TOKENS = 1024
 """Latent tokens a part when the model's tokens have no order, PartCrafter's default."""
 
