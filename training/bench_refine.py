@@ -24,7 +24,7 @@ from articulation.typing import Array
 from services.refinement import proxies
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Refined, Refinement, Schedule
-from services.refinement.targets import Target
+from services.refinement.targets import targets
 from training.objects import Split, generate, sample_camera
 from training.render import render
 from training.scene import pack
@@ -78,12 +78,14 @@ def make(seed: int, split: Split) -> Case:
     start = disturbed(exact, rng)
     planned = np.array([max(part.joint.upper, 1e-6) for part in exact.parts])
     opening = np.clip(q / planned * (1 + rng.uniform(-OPENING_ERROR, OPENING_ERROR, len(q))), 0, 1)
+    closed, opened, window = targets(pictures[0], pictures[1], device)
     objective = Objective(
         proxies=proxies.build(spec.link_meshes(), FACES, device),
         parents=tuple(part.parent for part in exact.parts),
         active=torch.tensor([p.joint.type.moves and o > 0 for p, o in zip(exact.parts, opening, strict=True)]),
-        closed=Target.of(pictures[0], device),
-        opened=Target.of(pictures[1], device),
+        closed=closed,
+        opened=opened,
+        window=window,
     )
     return Case(exact, start, q, opening, objective)
 

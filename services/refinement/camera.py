@@ -33,3 +33,18 @@ def project(camera: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     u = focal * local[..., 0] / depth + camera[:, None, 4]
     v = -focal * local[..., 1] / depth + camera[:, None, 5]
     return torch.stack([u, v], -1), depth
+
+
+def zoom(camera: Tensor, center: Tensor, half: float) -> Tensor:
+    """The camera that sees a square window of the picture as its whole picture.
+
+    Args:
+        camera: (..., 6).
+        center: (2,) middle of the window, normalised image coordinates.
+        half: half of the window's side, in half image heights.
+
+    Returns:
+        (..., 6).
+    """
+    fov = 2 * torch.atan(half * torch.tan(camera[..., 3:4] / 2))
+    return torch.cat([camera[..., :3], fov, (camera[..., 4:] - center) / half], -1)

@@ -12,7 +12,7 @@ from services.refinement import decoding, proxies
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
 from services.refinement.settings import RefinementSettings
-from services.refinement.targets import Target
+from services.refinement.targets import targets
 from serving.errors import InvalidRequest
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
@@ -57,12 +57,14 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
         for index, content in enumerate(request.part_meshes)
     ]
     active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, request.opening, strict=True)]
+    closed_target, open_target, window = targets(closed, opened, device)
     objective = Objective(
         proxies=proxies.build(meshes, settings.faces_per_part, device),
         parents=tuple(part.parent for part in plan.parts),
         active=torch.tensor(active, device=device),
-        closed=Target.of(closed, device),
-        opened=Target.of(opened, device),
+        closed=closed_target,
+        opened=open_target,
+        window=window,
     )
     return Refinement(objective, plan, np.array(request.opening), schedule, request.seed)
 

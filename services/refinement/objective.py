@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from services.refinement.camera import zoom
 from services.refinement.kinematics import Screws, link_poses, transform
 from services.refinement.losses import Weights, picture_loss
 from services.refinement.prior import energy
@@ -14,7 +15,7 @@ from services.refinement.proxies import Proxies
 from services.refinement.rasteriser import TorchRenderer
 from services.refinement.renderer import Hits, Renderer
 from services.refinement.shading import ClosedView, ProjectedColour
-from services.refinement.targets import Target
+from services.refinement.targets import Target, Window
 
 VIEW_SIZE = 256
 
@@ -29,6 +30,7 @@ class Objective:
         active: (L,) bool, joints that the open picture can show.
         closed: the object at q = 0.
         opened: the object at the coordinates that are sought.
+        window: the part of the picture that both show.
         renderer: who draws.
         weights: terms of the picture distance.
         prior_weight: of the joint energies.
@@ -39,18 +41,19 @@ class Objective:
     active: Tensor
     closed: Target
     opened: Target
+    window: Window
     renderer: Renderer = field(default_factory=TorchRenderer)
     weights: Weights = field(default_factory=Weights)
     prior_weight: float = 0.01
 
     def view(self, camera: Tensor) -> ClosedView:
         """(6,) camera -> what the closed image shows from there."""
-        return ClosedView.of(self.proxies, camera, self.closed, VIEW_SIZE)
+        return ClosedView.of(self.proxies, self._zoomed(camera), self.closed, VIEW_SIZE)
 
     def closed_loss(self, cameras: Tensor, size: int) -> Tensor:
         """(B, 6) cameras -> (B,) distance of the closed silhouette, differentiable."""
         vertices = self.proxies.vertices.expand(len(cameras), -1, -1)
-        rgba = self.renderer.render(self.proxies, vertices, cameras, size, coverage)
+        rgba = self.renderer.render(self.proxies, vertices, self._zoomed(cameras), size, coverage)
         silhouette = Weights(silhouette=self.weights.silhouette, colour=0.0, edges=0.0)
         return picture_loss(rgba, self.closed.at(size), silhouette)
 
@@ -68,8 +71,11 @@ class Objective:
     def draw(self, view: ClosedView, vertices: Tensor, size: int) -> Tensor:
         """(B, V, 3) posed vertices -> (B, S, S, 4) pictures: colour times coverage, and coverage."""
         batch = len(vertices)
-        shader = ProjectedColour(view, self.opened.at(size), self.proxies.links, batch)
+        shader = ProjectedColour(view, self.opened.at(size), self.proxies, batch)
         return self.renderer.render(self.proxies, vertices, view.camera.expand(batch, 6), size, shader)
+
+    def _zoomed(self, camera: Tensor) -> Tensor:
+        return zoom(camera, self.window.center, self.window.half)
 
 
 def coverage(hits: Hits) -> Tensor:

@@ -34,6 +34,7 @@ class Proxies:
         faces: (F, 3) int64.
         vertex_link: (V,) int64 link of every vertex.
         face_link: (F,) int64 link of every face.
+        face_side: (F,) int64 principal direction that a face looks to most: 0 to 5 for +x, -x, +y, -y, +z, -z.
         neighbours: (F, 3) int64 face across the edge from corner i to corner i + 1; -1 where the surface ends.
         bounds: (L, 2, 3) lowest and highest corner of every link.
     """
@@ -42,6 +43,7 @@ class Proxies:
     faces: Tensor
     vertex_link: Tensor
     face_link: Tensor
+    face_side: Tensor
     neighbours: Tensor
     bounds: Tensor
 
@@ -77,6 +79,7 @@ def build(
         faces=index(faces),
         vertex_link=index(np.repeat(links, counts)),
         face_link=index(np.repeat(links, [len(faces) for _, faces in parts])),
+        face_side=index(face_sides(vertices, faces)),
         neighbours=index(edge_neighbours(faces)),
         bounds=torch.as_tensor(bounds, device=device, dtype=dtype),
     )
@@ -119,6 +122,14 @@ def decimate(vertices: Array, faces: IntArray, max_faces: int) -> tuple[Array, I
 def outline_error(one: Array, other: Array) -> float:
     """Largest difference of the extents of two point sets (N, 3), (M, 3), over directions all around."""
     return float(np.abs((one @ DIRECTIONS.T).max(0) - (other @ DIRECTIONS.T).max(0)).max())
+
+
+def face_sides(vertices: Array, faces: IntArray) -> IntArray:
+    """(F,) principal direction that each face looks to most: 0 to 5 for +x, -x, +y, -y, +z, -z."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    normals = np.cross(b - a, c - a)
+    axis = np.abs(normals).argmax(1)
+    return np.asarray(2 * axis + (normals[np.arange(len(axis)), axis] < 0))
 
 
 def edge_neighbours(faces: IntArray) -> IntArray:

@@ -103,7 +103,7 @@ def _hits(proxies: Proxies, screen: Tensor, depth: Tensor, face: Tensor) -> Hits
     weights = weights / weights.sum(-1, keepdim=True)
     point = (weights[..., None] * proxies.vertices[corners]).sum(1)
     size = face.shape[-1]
-    return Hits(batch, proxies.face_link[shown], point, (batch * size + row) * size + column)
+    return Hits(batch, shown, point, (batch * size + row) * size + column)
 
 
 def _antialias(image: Tensor, face: Tensor, depth: Tensor, screen: Tensor, proxies: Proxies) -> Tensor:

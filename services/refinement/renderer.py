@@ -21,13 +21,13 @@ class Hits:
 
     Attributes:
         batch: (N,) int64 picture.
-        link: (N,) int64 link that the pixel shows.
+        face: (N,) int64 face that the pixel shows.
         point: (N, 3) the surface point carried back to the closed state; differentiable.
         pixel: (N,) int64 index into (B * S * S) pixels.
     """
 
     batch: Tensor
-    link: Tensor
+    face: Tensor
     point: Tensor
     pixel: Tensor
 

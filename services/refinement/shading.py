@@ -1,8 +1,8 @@
 """Colour of the posed object out of the closed image: RGB evidence where outlines give none.
 
-A surface point that the closed image shows keeps its colour when its part moves, up to one brightness factor a part,
-since light falls differently on a turned part. What the closed image does not show (interiors, drawer sides) takes one
-colour a part, the mean of the target there.
+A surface point that the closed image shows keeps its colour when its part moves, up to one brightness factor for each
+side of a part, since light falls differently on a turned part. What the closed image does not show (interiors, drawer
+sides) takes one colour for each side of a part, the mean of the target there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DEPTH_TOLERANCE = 0.04
 """A point this far behind the nearest surface still counts as seen [model units]."""
 
 GAIN_RANGE = (0.6, 1.5)
+SIDES = 6
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,20 @@ class ProjectedColour:
     Attributes:
         view: the closed image.
         target: (S, S, 4) the picture to explain; gives brightness factors and hidden colours, without gradient.
-        links: number of links L.
+        proxies: the parts.
         batch: number of pictures B.
     """
 
     view: ClosedView
     target: Tensor
-    links: int
+    proxies: Proxies
     batch: int
 
     def __call__(self, hits: Hits) -> Tensor:
         colour, seen = self.view.look_up(hits.point)
         wanted = self.target.reshape(-1, 4)[hits.pixel % (self.target.shape[0] * self.target.shape[1])]
-        group = hits.batch * self.links + hits.link
+        side = self.proxies.face_link[hits.face] * SIDES + self.proxies.face_side[hits.face]
+        group = hits.batch * (self.proxies.links * SIDES) + side
         shown = colour.detach()
         weight = wanted[:, 3] * seen
         overlap = self._sum(group, weight * (shown * wanted[:, :3]).sum(-1))
@@ -88,4 +90,4 @@ class ProjectedColour:
         return torch.cat([rgb, torch.ones_like(rgb[:, :1])], -1)
 
     def _sum(self, group: Tensor, values: Tensor) -> Tensor:
-        return values.new_zeros(self.batch * self.links, *values.shape[1:]).index_add(0, group, values)
+        return values.new_zeros(self.batch * self.proxies.links * SIDES, *values.shape[1:]).index_add(0, group, values)

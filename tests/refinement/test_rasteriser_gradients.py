@@ -12,7 +12,7 @@ from services.refinement import proxies
 from services.refinement.descent import tangents
 from services.refinement.kinematics import Screws, link_poses, transform
 from services.refinement.rasteriser import TorchRenderer
-from services.refinement.renderer import Hits
+from services.refinement.renderer import Shader
 
 CPU = torch.device("cpu")
 SIZE = 96
@@ -28,14 +28,14 @@ CAMERA = torch.tensor(PLAN.camera.to_array())[None]
 DOOR, DRAWER = 1, 2
 
 
-def colour(hits: Hits) -> torch.Tensor:
-    return COLOURS[hits.link]
+def colour_of(packed: proxies.Proxies) -> Shader:
+    return lambda hits: COLOURS[packed.face_link[hits.face]]
 
 
 def picture(screws: Screws = SCREWS, q: torch.Tensor = OPEN, camera: torch.Tensor = CAMERA) -> torch.Tensor:
     poses = link_poses(screws, (-1, 0, 0), q)
     vertices = transform(poses, PACKED.vertex_link, PACKED.vertices)
-    return TorchRenderer().render(PACKED, vertices, camera, SIZE, colour)
+    return TorchRenderer().render(PACKED, vertices, camera, SIZE, colour_of(PACKED))
 
 
 def moved(kind: str, value: torch.Tensor) -> torch.Tensor:
@@ -111,7 +111,7 @@ def test_a_drawer_in_front_of_the_body_has_a_gradient() -> None:
     def render(value: torch.Tensor) -> torch.Tensor:
         q = torch.stack([torch.zeros(()), 0.2 + value]).to(torch.float64)[None]
         vertices = transform(link_poses(screws, (-1, 0), q), packed.vertex_link, packed.vertices)
-        return TorchRenderer().render(packed, vertices, CAMERA, SIZE, colour)
+        return TorchRenderer().render(packed, vertices, CAMERA, SIZE, colour_of(packed))
 
     outlines = [render(torch.tensor(x))[..., 1] for x in (0.0, 0.04)]
     assert (outlines[0] - outlines[1]).abs().max().item() < 1e-9

@@ -1,0 +1,75 @@
+"""Picture distance and targets."""
+
+import numpy as np
+import torch
+
+from services.refinement.losses import Weights, picture_loss
+from services.refinement.targets import soft_silhouette, targets
+
+CPU = torch.device("cpu")
+
+
+def disc(center: float, size: int = 64, grey: float = 0.4) -> np.ndarray:
+    v, u = np.mgrid[:size, :size]
+    inside = (u - center) ** 2 + (v - size / 2) ** 2 < (size / 6) ** 2
+    return np.where(inside[..., None], grey, 1.0).repeat(3, -1)
+
+
+def as_render(rgb: np.ndarray) -> torch.Tensor:
+    coverage = soft_silhouette(rgb)[..., None]
+    return torch.tensor(np.concatenate([rgb - (1 - coverage), coverage], -1), dtype=torch.float32)[None]
+
+
+def as_target(rgb: np.ndarray) -> torch.Tensor:
+    return torch.tensor(np.concatenate([rgb, soft_silhouette(rgb)[..., None]], -1), dtype=torch.float32)
+
+
+def test_equal_pictures_have_no_distance() -> None:
+    assert picture_loss(as_render(disc(30)), as_target(disc(30)), Weights()).abs().item() < 1e-6
+
+
+def test_distance_grows_with_the_offset_also_beyond_the_object() -> None:
+    losses = [picture_loss(as_render(disc(x)), as_target(disc(14)), Weights()).item() for x in (14, 16, 20, 28, 36, 50)]
+    assert losses == sorted(losses)
+    assert len(set(losses)) == len(losses)
+
+
+def test_edges_are_blind_to_brightness() -> None:
+    # Inside a large darker region there are no edges: only the rim differs.
+    edges = Weights(silhouette=0, colour=0, edges=1)
+    colour = Weights(silhouette=0, colour=1, edges=0)
+    dark, light = disc(32, grey=0.3), disc(32, grey=0.5)
+    share = [picture_loss(as_render(dark), as_target(light), w).item() for w in (edges, colour)]
+    assert share[0] < share[1]
+
+
+def test_each_hypothesis_has_its_own_distance() -> None:
+    both = torch.cat([as_render(disc(30)), as_render(disc(40))])
+    losses = picture_loss(both, as_target(disc(30)), Weights())
+    assert losses.shape == (2,)
+    assert losses[0] < losses[1]
+
+
+def test_enclosed_white_belongs_to_the_object() -> None:
+    rgb = disc(32)
+    rgb[30:34, 30:34] = 1.0
+    assert soft_silhouette(rgb)[32, 32] == 1.0
+
+
+def test_near_white_is_background() -> None:
+    assert soft_silhouette(np.full((8, 8, 3), 0.98)).max() == 0.0
+
+
+def test_both_pictures_are_cut_to_one_window() -> None:
+    closed, opened = ((disc(x, 96) * 255).astype(np.uint8) for x in (30, 50))
+    one, two, window = targets(closed, opened, CPU)
+    assert one.rgba.shape == two.rgba.shape
+    assert 0.5 < window.half < 0.8
+    covered = [target.rgba[3].sum().item() for target in (one, two)]
+    np.testing.assert_allclose(covered, [soft_silhouette(x / 255).sum() for x in (closed, opened)], rtol=1e-5)
+
+
+def test_an_open_picture_of_another_size_is_fitted() -> None:
+    closed, opened = (disc(30, 96) * 255).astype(np.uint8), (disc(20, 64) * 255).astype(np.uint8)
+    one, two, _ = targets(closed, opened, CPU)
+    assert (one.at(32)[..., 3] - two.at(32)[..., 3]).abs().mean() < 0.01

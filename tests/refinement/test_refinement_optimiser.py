@@ -1,0 +1,142 @@
+"""The optimiser on pictures drawn by another renderer: errors shrink, and the result is never worse than the start."""
+
+from dataclasses import replace
+
+import box_scenes
+import numpy as np
+import pytest
+import torch
+
+from articulation.camera import Camera
+from articulation.joint import Joint, JointType
+from articulation.plan import Plan
+from services.refinement import proxies
+from services.refinement.objective import Objective
+from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
+from services.refinement.targets import targets
+
+CPU = torch.device("cpu")
+PARTS = box_scenes.cabinet()
+EXACT = box_scenes.plan(PARTS)
+Q = np.array([0.0, 1.1, 0.6])
+OPENING = np.array([0.0, 1.1 / 1.8, 0.6 / 0.9])
+SHORT = Schedule(camera_steps=20, joint_steps=20, sizes=(48,), search_size=48)
+
+
+def objective(plan: Plan, opened: np.ndarray, opening: np.ndarray = OPENING) -> Objective:
+    closed_target, open_target, window = targets(box_scenes.picture(PARTS, np.zeros(3)), opened, CPU)
+    active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, opening, strict=True)]
+    return Objective(
+        proxies=proxies.build(box_scenes.meshes(PARTS), 300, CPU),
+        parents=tuple(part.parent for part in plan.parts),
+        active=torch.tensor(active),
+        closed=closed_target,
+        opened=open_target,
+        window=window,
+    )
+
+
+def refine(plan: Plan, opened: np.ndarray, schedule: Schedule, opening: np.ndarray = OPENING):
+    run = Refinement(objective(plan, opened, opening), plan, opening, schedule).run()
+    reports: list[Progress] = []
+    while True:
+        try:
+            reports.append(next(run))
+        except StopIteration as end:
+            return end.value, reports
+
+
+@pytest.fixture(scope="module")
+def opened() -> np.ndarray:
+    return box_scenes.picture(PARTS, Q)
+
+
+@pytest.fixture(scope="module")
+def start() -> Plan:
+    """Axes off by 20 degrees, hinge lines by 0.15, and the camera off in all numbers but the shift."""
+    return replace(box_scenes.perturbed(EXACT, 20, 0.15, seed=0), camera=Camera(0.56, 0.32, 4.3, 0.73))
+
+
+@pytest.fixture(scope="module")
+def refined(start: Plan, opened: np.ndarray) -> tuple[Refined, list[Progress]]:
+    return refine(start, opened, Schedule())
+
+
+def axis_error(guess: Joint, truth: Joint) -> float:
+    return float(np.degrees(np.arccos(np.clip(guess.axis @ truth.axis, -1, 1))))
+
+
+def line_error(guess: Joint, truth: Joint) -> float:
+    between = guess.origin - truth.origin
+    return float(np.linalg.norm(between - (between @ truth.axis) * truth.axis))
+
+
+def test_axes_are_found(refined) -> None:
+    for guess, truth in zip(refined[0].plan.parts[1:], EXACT.parts[1:], strict=True):
+        assert axis_error(guess.joint, truth.joint) < 2.0
+
+
+def test_the_hinge_line_is_found(refined) -> None:
+    assert line_error(refined[0].plan.parts[1].joint, EXACT.parts[1].joint) < 0.03
+
+
+def test_openings_are_found(refined) -> None:
+    np.testing.assert_allclose(refined[0].coordinates, Q, atol=0.05)
+
+
+def test_the_camera_comes_nearer(refined, start: Plan) -> None:
+    before, after = (abs(p.camera.azimuth - EXACT.camera.azimuth) for p in (start, refined[0].plan))
+    assert after < before / 4
+
+
+def test_the_loss_falls(refined) -> None:
+    assert refined[0].final_loss < 0.3 * refined[0].initial_loss
+
+
+def test_limits_cover_the_opening_and_start_at_closed(refined) -> None:
+    for part, q in zip(refined[0].plan.parts[1:], refined[0].coordinates[1:], strict=True):
+        assert part.joint.lower == 0.0
+        assert part.joint.upper >= q
+
+
+def test_progress_counts_up_to_the_end(refined) -> None:
+    steps = [report.step for report in refined[1]]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == refined[1][-1].total_steps
+
+
+def test_a_reversed_hinge_is_turned_round(opened: np.ndarray) -> None:
+    door = EXACT.parts[1]
+    wrong = replace(door, joint=replace(door.joint, axis=-door.joint.axis, confidence=0.6))
+    plan = replace(EXACT, parts=(EXACT.parts[0], wrong, EXACT.parts[2]))
+    result, _ = refine(plan, opened, SHORT)
+    assert axis_error(result.plan.parts[1].joint, door.joint) < 15
+    assert result.plan.parts[1].joint.confidence > 0.8
+
+
+def test_a_hinge_on_the_wrong_side_is_moved(opened: np.ndarray) -> None:
+    door = EXACT.parts[1]
+    joint = Joint(JointType.REVOLUTE, -door.joint.axis, np.array([0.8, 0.0, 0.67]), 0.0, 1.8, confidence=0.6)
+    plan = replace(EXACT, parts=(EXACT.parts[0], replace(door, joint=joint), EXACT.parts[2]))
+    result, _ = refine(plan, opened, SHORT)
+    assert line_error(result.plan.parts[1].joint, door.joint) < 0.1
+
+
+def test_the_start_comes_back_when_nothing_is_better(opened: np.ndarray) -> None:
+    idle = Schedule(camera_steps=0, joint_steps=0, sizes=(48,), search_size=48, settle_steps=0)
+    result, _ = refine(EXACT, opened, idle)
+    assert result.final_loss <= result.initial_loss
+
+
+def test_joints_that_the_picture_does_not_open_are_kept(start: Plan) -> None:
+    closed = box_scenes.picture(PARTS, np.zeros(3))
+    result, _ = refine(start, closed, SHORT, np.zeros(3))
+    for before, after in zip(start.parts, result.plan.parts, strict=True):
+        np.testing.assert_array_equal(before.joint.axis, after.joint.axis)
+        np.testing.assert_array_equal(before.joint.origin, after.joint.origin)
+
+
+def test_the_same_inputs_give_the_same_result(start: Plan, opened: np.ndarray) -> None:
+    one, two = (refine(start, opened, SHORT)[0] for _ in range(2))
+    assert one.final_loss == two.final_loss
+    np.testing.assert_array_equal(one.coordinates, two.coordinates)

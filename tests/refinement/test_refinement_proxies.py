@@ -1,0 +1,63 @@
+"""Low-poly proxies: what decimation and packing keep."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from services.refinement import proxies
+
+CPU = torch.device("cpu")
+
+
+def test_a_fine_mesh_keeps_its_shape_with_few_faces() -> None:
+    fine = trimesh.creation.icosphere(subdivisions=5)
+    vertices, faces = proxies.simplify(fine, 300)
+    assert len(faces) <= 300
+    small = trimesh.Trimesh(vertices, faces)
+    assert small.volume == pytest.approx(fine.volume, rel=0.05)
+
+
+def test_decimation_keeps_the_corners_of_panels() -> None:
+    # A large panel with a finely divided knob: eager collapses would take the panel's corners first.
+    panel = trimesh.creation.box(extents=(2, 2, 0.1))
+    knob = trimesh.creation.icosphere(subdivisions=4, radius=0.1)
+    vertices, faces = proxies.simplify(trimesh.util.concatenate([panel, knob]), 400)
+    np.testing.assert_allclose(vertices[np.unique(faces)].max(0)[:2], [1, 1], atol=0.011)
+    assert len(faces) < 12 + len(knob.faces)
+
+
+def test_texture_seams_are_welded() -> None:
+    box = trimesh.creation.box()
+    torn = trimesh.Trimesh(box.vertices[box.faces].reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False)
+    vertices, faces = proxies.simplify(torn, 100)
+    assert len(vertices) == 8
+    assert (proxies.edge_neighbours(faces) >= 0).all()
+
+
+def test_neighbours_equal_trimesh_adjacency() -> None:
+    mesh = trimesh.creation.icosphere(subdivisions=2)
+    ours = {
+        tuple(sorted((face, int(other))))
+        for face, row in enumerate(proxies.edge_neighbours(mesh.faces))
+        for other in row
+    }
+    assert ours == {tuple(sorted(pair)) for pair in mesh.face_adjacency.tolist()}
+
+
+def test_an_open_border_has_no_neighbour() -> None:
+    assert (proxies.edge_neighbours(np.array([[0, 1, 2], [2, 1, 3]])) >= 0).sum() == 2
+
+
+def test_parts_are_packed_one_after_the_other() -> None:
+    packed = proxies.build([trimesh.creation.box(), trimesh.creation.box(extents=(2, 4, 6))], 100, CPU)
+    assert packed.links == 2
+    torch.testing.assert_close(packed.bounds[1], torch.tensor([[-1.0, -2, -3], [1, 2, 3]]))
+    assert (packed.vertex_link[packed.faces] == packed.face_link[:, None]).all()
+
+
+def test_faces_know_the_side_they_look_to() -> None:
+    mesh = trimesh.creation.box()
+    sides = proxies.face_sides(mesh.vertices, mesh.faces)
+    for side, normal in zip(sides, mesh.face_normals, strict=True):
+        assert normal[side // 2] == pytest.approx(1 if side % 2 == 0 else -1)
