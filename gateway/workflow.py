@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import structlog
 from dbos import DBOS, DBOSConfig, error
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -24,6 +25,8 @@ from gateway.stages.work import INPUT_PATH, Outcome, Services, Work, stage_word
 from serving.errors import Unavailable
 from serving.interceptors import as_spark_error
 from spark.v1 import reconstruction_service_pb2 as pb
+
+_log = structlog.get_logger(__name__)
 
 NAME = "reconstruct"
 QUEUE = "reconstructions"
@@ -44,7 +47,7 @@ STAGES: dict[pb.Stage, Callable[[Work], Awaitable[Outcome]]] = {
 
 STAGE_SECONDS = Histogram(
     "spark_stage_seconds",
-    "Time of one try of a stage, by stage and outcome (ok or the error's reason).",
+    "Time of one try of a stage, by stage and outcome: ok, cut off, or the error's reason.",
     ["stage", "outcome"],
     buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60, 180, 600),
 )
@@ -129,12 +132,13 @@ async def _run(stage: pb.Stage, work: Work) -> bytes:
     await events.started(stage, 1 + (status.current_attempt or 0 if status else 0))
     begin, start = Timestamp(), time.perf_counter()
     begin.GetCurrentTime()
-    outcome = "ok"
+    outcome = "cut off"
     task = asyncio.current_task()
     assert task is not None
     work.services.at_work.add(task)
     try:
         made = await STAGES[stage](work)
+        outcome = "ok"
     except Exception as failure:
         known = as_spark_error(failure, stage_word(stage))
         outcome = known.reason
@@ -144,6 +148,7 @@ async def _run(stage: pb.Stage, work: Work) -> bytes:
         work.services.at_work.discard(task)
         seconds = time.perf_counter() - start
         STAGE_SECONDS.labels(stage_word(stage), outcome).observe(seconds)
+        _log.info("stage ended", name=work.name, stage=stage_word(stage), outcome=outcome, seconds=round(seconds, 3))
     duration = Duration()
     duration.FromNanoseconds(int(seconds * 1e9))
     result = pb.StageResult(
