@@ -10,7 +10,6 @@ from training.draw import Split
 from training.part_dit_data import distance_queries, images, point_clouds, views
 from training.part_dit_model import PartDiTSize, ShapeModel, pipeline, scale
 
-QUERIES = 8192
 STEPS = 10
 GUIDANCE = 2.0
 JITTER = 0.02
@@ -20,7 +19,9 @@ JITTER = 0.02
 class Judge:
     """Held-out objects and what is known about them; call it to measure the model as it is now."""
 
-    def __init__(self, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize, count: int, points: int) -> None:
+    def __init__(
+        self, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize, count: int, points: int, queries: int
+    ) -> None:
         device = vae.device
         generator = torch.Generator(device).manual_seed(1)
         (view,) = views(count, Split.VAL, device, 0, 1)
@@ -35,8 +36,8 @@ class Judge:
         boxes = view.scene.boxes[valid]
         noisy = boxes + JITTER * torch.randn(boxes.shape, generator=generator, device=device)
         self.boxes = torch.cat([noisy[:, :3], noisy[:, 3:].clamp(min=0.005)], dim=1)
-        clouds = point_clouds(view.scene, QUERIES, generator)
-        self.queries = distance_queries(view.scene, clouds, QUERIES, generator).float()
+        clouds = point_clouds(view.scene, max(points, queries), generator)
+        self.queries = distance_queries(view.scene, clouds, queries, generator).float()
         self.clouds = clouds[:, :points].float()
 
     @torch.no_grad()

@@ -30,8 +30,8 @@ from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export
 from training.train_vae import compile_blocks
 
 EVALUATE_SECONDS = 60.0
-HELD_OUT_OBJECTS = 16
-FINAL_OBJECTS = 64
+HELD_OUT_OBJECTS, FINAL_OBJECTS = 16, 64
+HELD_OUT_QUERIES = 8192
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,7 +66,8 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
     start = time.monotonic()
     share = options.objects // world
     data = objects(vae, share, Split.TRAIN, rank * share, options.processes, size.image_size, options.points)
-    judge = Judge(averaged, vae, size, HELD_OUT_OBJECTS, options.points)
+    seen, final, queries = (2, 2, 256) if options.toy else (HELD_OUT_OBJECTS, FINAL_OBJECTS, HELD_OUT_QUERIES)
+    judge = Judge(averaged, vae, size, seen, options.points, queries)
     print(f"{len(data.latents)} parts of {share} objects in {time.monotonic() - start:.0f} s", flush=True)
 
     if options.compile:
@@ -87,25 +88,24 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
     )
     batches = Batches(data, options.parts, seed=loop.step, rank=rank)
     torch.manual_seed(loop.step + rank)
-    judged = loop.elapsed
+    judged = time.monotonic()
 
     def loss(step: int) -> dict[str, Tensor]:
         nonlocal judged
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             value = trained(batches.next())
-        if loop.is_main and loop.elapsed - judged > EVALUATE_SECONDS:
-            judged = loop.elapsed
+        if loop.is_main and time.monotonic() - judged > EVALUATE_SECONDS:
+            judged = time.monotonic()
             averaged.load_state_dict(loop.ema_state_dict())
             loop.log(judge())
         return {"loss": value}
 
-    loop.run(loss, log_every=10 if options.toy else 100)
+    loop.run(loss, log_every=2 if options.toy else 100)
     if not loop.is_main:
         return
     averaged.load_state_dict(loop.ema_state_dict())
     averaged.half().float()  # what is judged is what is shipped
-    final = 2 if options.toy else FINAL_OBJECTS
-    metrics = Judge(averaged, vae, size, final, options.points)()
+    metrics = Judge(averaged, vae, size, final, options.points, queries)()
     print(json.dumps(metrics), flush=True)
     export(options.export, averaged, vae, size)
     settings = {

@@ -208,6 +208,10 @@ class PartDiTPipeline(DiffusionPipeline):
             for key in inputs.keys() & {"parent_index", "boxes"}:
                 inputs[key] = torch.cat([inputs[key], inputs[key]])
             if upstream_part_index:
+                if 2 * count > model.max_num_parts:
+                    raise InvalidInput(
+                        "part_images", f"at most {model.max_num_parts // 2} parts as PartCrafter numbers them"
+                    )
                 inputs["part_index"] = torch.arange(2 * count, device=self.device)
             counts *= 2
         self.scheduler.set_timesteps(num_inference_steps, self.device)

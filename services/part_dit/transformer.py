@@ -73,6 +73,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.in_channels = in_channels
+        self.max_num_parts = max_num_parts
         self.num_latent_tokens = num_latent_tokens
         if global_attn_block_id_range is not None:
             first, last = global_attn_block_id_range

@@ -17,14 +17,14 @@ from training.part_dit_data import Batches, Objects, distance_queries, point_clo
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     base = tmp_path_factory.mktemp("training")
     for program in (train_vae, train_part_dit):
-        program.main(arguments(base / "state", base / "weights", 6))
+        program.main(arguments(base / "state", base / "weights", 12))
     return base / "state", base / "weights"
 
 
 def arguments(state: Path, export: Path, seconds: float) -> list[str]:
     return [
         *("--state", str(state), "--export", str(export), "--objects", "6", "--toy"),
-        *("--run-seconds", str(seconds), "--total-seconds", "12"),
+        *("--run-seconds", str(seconds), "--total-seconds", "24"),
     ]
 
 
@@ -61,7 +61,7 @@ def test_the_export_carries_cards_and_recipes_without_paths(folders: tuple[Path,
 def test_a_second_run_continues_the_first(folders: tuple[Path, Path]) -> None:
     state, export = folders
     before = torch.load(state / "vae.pt", weights_only=True)["step"]
-    train_vae.main(arguments(state, export, 1))
+    train_vae.main(arguments(state, export, 6))
     assert torch.load(state / "vae.pt", weights_only=True)["step"] > before
 
 
