@@ -16,7 +16,7 @@ from articulation.typing import Array, IntArray
 WELD = 1e-5
 """Vertices nearer to each other than about this are one [model units]."""
 
-OUTLINE_TOLERANCE = 0.01
+OUTLINE_TOLERANCE = 0.03
 """How far decimation may move an outermost point [model units]."""
 
 _HEIGHT = np.linspace(-0.99, 0.99, 100)

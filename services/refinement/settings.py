@@ -21,8 +21,8 @@ class RefinementSettings(BaseSettings):
     """How long calls in flight may go on after SIGTERM [s]."""
     device: str = "cpu"
     """Torch device, e.g. "cuda:0"."""
-    threads: int = Field(default=2, ge=1)
-    """CPU threads of one torch operation."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of one torch operation; the tensors are small, and idle threads spin."""
     concurrency: int = Field(default=1, ge=1)
     """Requests that are optimised at the same time."""
     queue: int = Field(default=32, ge=0)

@@ -72,4 +72,4 @@ def test_both_pictures_are_cut_to_one_window() -> None:
 def test_an_open_picture_of_another_size_is_fitted() -> None:
     closed, opened = (disc(30, 96) * 255).astype(np.uint8), (disc(20, 64) * 255).astype(np.uint8)
     one, two, _ = targets(closed, opened, CPU)
-    assert (one.at(32)[..., 3] - two.at(32)[..., 3]).abs().mean() < 0.01
+    assert (one.at(32)[..., 3] - two.at(32)[..., 3]).abs().mean() < 0.03

@@ -1,0 +1,87 @@
+"""Bytes of a request: what is read, and how refusals name the field."""
+
+import io
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.refinement import decoding
+from serving.errors import InvalidImage, InvalidRequest
+
+BOX = trimesh.creation.box().export(file_type="glb")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+GREY = np.full((32, 32, 3), 99, dtype=np.uint8)
+
+
+def test_a_glb_is_read() -> None:
+    assert decoding.mesh(BOX, "part_meshes[0]", 100).volume == pytest.approx(1.0)
+
+
+def test_node_transforms_are_applied() -> None:
+    scene = trimesh.Scene()
+    scene.add_geometry(trimesh.creation.box(), transform=trimesh.transformations.translation_matrix([0, 0, 3]))
+    mesh = decoding.mesh(scene.export(file_type="glb"), "part_meshes[0]", 100)
+    np.testing.assert_allclose(mesh.bounds[:, 2], [2.5, 3.5])
+
+
+@given(st.integers(0, len(BOX) - 1), st.binary(min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_a_damaged_glb_is_refused_or_read(position: int, patch: bytes) -> None:
+    damaged = BOX[:position] + patch + BOX[position + len(patch) :]
+    try:
+        mesh = decoding.mesh(damaged, "part_meshes[4]", 100)
+    except InvalidRequest as error:
+        assert error.violations[0].field == "part_meshes[4]"
+    else:
+        assert np.isfinite(mesh.vertices).all()
+        assert mesh.faces.max() < len(mesh.vertices)
+
+
+@given(st.integers(0, len(BOX) - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_truncated_glb_is_refused(length: int) -> None:
+    with pytest.raises(InvalidRequest):
+        decoding.mesh(BOX[:length], "part_meshes[0]", 100)
+
+
+def test_vertices_that_are_not_numbers_are_refused() -> None:
+    box = trimesh.creation.box()
+    box.vertices[0, 0] = np.nan
+    with pytest.raises(InvalidRequest, match="finite"):
+        decoding.mesh(box.export(file_type="glb"), "part_meshes[0]", 100)
+
+
+def test_too_many_faces_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="more than 5"):
+        decoding.mesh(BOX, "part_meshes[0]", 5)
+
+
+def test_an_image_is_read() -> None:
+    np.testing.assert_array_equal(decoding.image(png(GREY), "open_image", 10**6), GREY)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no image", "cannot be read"),
+        (png(GREY)[:60], "cannot be read"),
+        (png(GREY[:16]), "square"),
+        (png(np.full((300, 300, 3), 9, dtype=np.uint8)), "more than"),
+        (png(np.full((32, 32, 3), 255, dtype=np.uint8)), "no object"),
+    ],
+)
+def test_an_unusable_image_is_refused(content: bytes, problem: str) -> None:
+    with pytest.raises(InvalidImage, match=problem) as caught:
+        decoding.image(content, "open_image", 64 * 64)
+    assert caught.value.violations[0].field == "open_image"
