@@ -136,13 +136,22 @@ def test_a_saved_pipeline_loads_the_same(pipeline: PartDiTPipeline, weights: Pat
     torch.testing.assert_close(sampled(loaded, request_tensors), sampled(pipeline, request_tensors))
 
 
-def test_a_folder_that_names_foreign_modules_loads(weights: Path, tmp_path: Path) -> None:
+def rewrite(path: Path, **values: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_folder_as_partcrafter_writes_it_loads(weights: Path, tmp_path: Path) -> None:
+    """Foreign module paths and settings that only its own code reads."""
     folder = tmp_path / "published"
     shutil.copytree(weights, folder)
-    index = json.loads((folder / "model_index.json").read_text())
-    index["transformer"] = ["src.models.transformers.partcrafter_transformer", "PartCrafterDiTModel"]
-    index["vae"] = ["src.models.autoencoders.autoencoder_kl_triposg", "TripoSGVAEModel"]
-    (folder / "model_index.json").write_text(json.dumps(index))
+    rewrite(folder / "vae/config.json", embedding_type="frequency", grad_type="analytical", grad_interval=0.001)
+    rewrite(folder / "scheduler/scheduler_config.json", use_dynamic_shifting=False)
+    rewrite(folder / "feature_extractor_dinov2/preprocessor_config.json", image_processor_type="BitImageProcessor")
+    rewrite(
+        folder / "model_index.json",
+        transformer=["src.models.transformers.partcrafter_transformer", "PartCrafterDiTModel"],
+        vae=["src.models.autoencoders.autoencoder_kl_triposg", "TripoSGVAEModel"],
+    )
     assert PartDiTPipeline.load(folder).transformer.num_latent_tokens == 6
 
 
