@@ -55,7 +55,7 @@ def mesh(content: bytes, field: str, max_faces: int) -> trimesh.Trimesh:
     try:
         scene = trimesh.load_scene(io.BytesIO(content), file_type="glb", skip_materials=True)
         found: trimesh.Trimesh = scene.to_mesh()
-    except Exception as error:  # noqa: BLE001  trimesh raises whatever its parser trips over, NameError included
+    except Exception as error:
         raise InvalidRequest.at(field, f"is not a readable GLB: {error}") from error
     if len(found.faces) == 0:
         raise InvalidRequest.at(field, "has no faces")

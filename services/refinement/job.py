@@ -24,7 +24,7 @@ VERSION = "1"
 def responses(
     request: pb.RefineArticulationRequest, settings: RefinementSettings, schedule: Schedule
 ) -> Iterator[pb.RefineArticulationResponse]:
-    """Progress messages, then the result.
+    """Progress messages, then the result. The optimisation draws no random numbers, so every seed gives the same.
 
     Raises:
         InvalidRequest: numbers of meshes or openings that do not match the plan, an unreadable mesh.
@@ -66,7 +66,7 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
         opened=open_target,
         window=window,
     )
-    return Refinement(objective, plan, np.array(request.opening), schedule, request.seed)
+    return Refinement(objective, plan, np.array(request.opening), schedule)
 
 
 def _progress(progress: Progress) -> pb.RefinementProgress:

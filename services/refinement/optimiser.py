@@ -6,7 +6,7 @@
 3. Joints that fit as well on a principal axis and a panel's side are put there.
 4. The start is returned unless the objective, camera and joints together, has become smaller.
 
-The result is a function of the inputs and the seed.
+No random number is drawn: the result is a function of the inputs.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Refinement:
         schedule: lengths.
     """
 
-    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule, seed: int = 0) -> None:
+    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule) -> None:
         self._objective = objective
         self._plan = plan
         self._schedule = schedule
