@@ -20,6 +20,9 @@ from articulation.typing import Array
 ARMATURE_FRACTION = 0.01
 """Inertia that MuJoCo adds to a joint, as a fraction of the link's own: keeps light knobs stable."""
 
+FRICTION_IMPEDANCE = "0.99 0.999 0.001"
+"""Near-rigid: with MuJoCo's default, dry friction lets a part creep under its own weight."""
+
 
 def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:
     """The document as UTF-8 XML; file names are those of `articulation.files`.
@@ -80,6 +83,7 @@ def _write_body(
             axis=numbers(link.joint.axis),
             damping=number(body.dynamics.damping),
             frictionloss=number(body.dynamics.friction),
+            solimpfriction=FRICTION_IMPEDANCE,
             armature=number(ARMATURE_FRACTION * body.inertial.mass * _squared_arm(asset, index)),
         )
         if link.joint.type is not JointType.CONTINUOUS:

@@ -15,14 +15,14 @@ from articulation.inertia import combine, mesh_inertial
 from articulation.materials import MATERIALS
 from articulation.plan import Plan
 from articulation.tree import Articulation
-from gateway.package.cavities import Room, carve_all, rooms, surface_points
+from gateway.package.cavities import INSIDE, Room, carve_all, rooms, surface_points
 from gateway.package.clean import close, drop_debris
 from gateway.package.convex import convex_pieces
 from gateway.package.dynamics import joint_dynamics
-from gateway.package.errors import UnusableMesh
+from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.separate import Pieces, separate_at_rest
 from gateway.package.solids import hull_of, mesh_of, vertices_of
-from gateway.package.travel import carried_by, fit_limits
+from gateway.package.travel import carried_by, drive_limits, fit_limits
 
 CLEARANCE = 0.001
 """Gap between the collision shapes of the closed object, as a fraction of its diagonal."""
@@ -49,10 +49,25 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
     frame = UrdfFrame(plan.size / 2, floor=min(float(mesh.vertices[:, 1].min()) for mesh in meshes))
     tree = Articulation(tuple(replace(link, joint=frame.joint(link.joint)) for link in plan.articulation()))
     visuals = [replace(mesh, vertices=frame.points(mesh.vertices)) for mesh in map(drop_debris, meshes)]
-    diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
     notes: list[str] = []
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
-    carved = _make_room(tree, solids, diagonal)
+    try:
+        return _assemble(name, tree, visuals, solids, notes)
+    except JointBlocked as blocked:
+        return _assemble(name, tree, visuals, solids, notes, roomy=blocked.part)
+
+
+def _assemble(
+    name: str,
+    tree: Articulation,
+    visuals: Sequence[TexturedMesh],
+    solids: Sequence[Manifold],
+    notes: Sequence[str],
+    roomy: str | None = None,
+) -> Asset:
+    """Collision shapes, masses, limits and dynamics; the part named `roomy` gets room wherever it overlaps its parent."""
+    diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
+    carved = _make_room(tree, solids, diagonal, roomy)
     with ThreadPoolExecutor(2) as threads:
         hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, COACD_SECONDS), carved))
     hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
@@ -64,7 +79,7 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
     carried = [sorted(carried_by(asset.articulation, index)) for index in range(len(tree))]
     dynamics = [joint_dynamics(asset.articulation, inertials, index, own) for index, own in enumerate(carried)]
     moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, dynamics, strict=True))
-    return replace(asset, bodies=tuple(moved))
+    return drive_limits(replace(asset, bodies=tuple(moved)))
 
 
 def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
@@ -79,7 +94,9 @@ def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
     return hull
 
 
-def _make_room(tree: Articulation, solids: list[Manifold], diagonal: float) -> list[list[Manifold]]:
+def _make_room(
+    tree: Articulation, solids: Sequence[Manifold], diagonal: float, roomy: str | None
+) -> list[list[Manifold]]:
     """Each link's solid without the room that its moving children need."""
     carved = []
     for index, solid in enumerate(solids):
@@ -89,7 +106,8 @@ def _make_room(tree: Articulation, solids: list[Manifold], diagonal: float) -> l
             joint = tree.links[child].joint
             if joint.type.moves:
                 points = surface_points(solids[child], SPACING * diagonal)
-                wanted += rooms(points, joint, around, CLEARANCE * diagonal)
+                inside = 0.0 if tree.links[child].name == roomy else INSIDE
+                wanted += rooms(points, joint, around, CLEARANCE * diagonal, inside)
         carved.append(carve_all([solid], wanted))
     return carved
 

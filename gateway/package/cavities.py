@@ -8,6 +8,7 @@ one direction, and each slab's box, swept over the travel of a slide, is kept fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from manifold3d import Manifold
@@ -42,7 +43,7 @@ class Room:
         return [solid] if rest.is_empty() else [cut for cut in cuts if not cut.is_empty()]
 
 
-def rooms(points: Array, joint: Joint, parent: Array, clearance: float) -> list[Room]:
+def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: float = INSIDE) -> list[Room]:
     """The room of a moving part.
 
     Args:
@@ -50,6 +51,7 @@ def rooms(points: Array, joint: Joint, parent: Array, clearance: float) -> list[
         joint: how the part moves against its parent.
         parent: (M, 3) the parent's vertices.
         clearance: gap to leave on every side [m].
+        inside: fraction of the part's box that must lie inside its parent's.
 
     Returns:
         No room for a part that lies mostly outside its parent's box: it only touches.
@@ -58,7 +60,7 @@ def rooms(points: Array, joint: Joint, parent: Array, clearance: float) -> list[
     local, around = points @ axes.T, parent @ axes.T
     low, high = local.min(0), local.max(0)
     common = np.minimum(high, around.max(0)) - np.maximum(low, around.min(0))
-    if np.prod(np.maximum(common, 0.0) / np.maximum(high - low, 1e-9)) < INSIDE:
+    if np.prod(np.maximum(common, 0.0) / np.maximum(high - low, 1e-9)) < inside:
         return []
     slides = joint.type is JointType.PRISMATIC
     direction = 0 if slides else 1 + int(np.argmin((high - low)[1:]))
@@ -76,7 +78,7 @@ def _slabs(local: Array, direction: int) -> list[Array]:
     edges = np.linspace(along.min(), along.max(), SLABS + 1)
     tolerance = SAME * np.ptp(local, axis=0).max()
     merged: list[Array] = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges.tolist()):
         mine = local[(along >= low) & (along <= high)]
         if not len(mine):
             continue

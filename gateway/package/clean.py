@@ -41,7 +41,7 @@ def drop_debris(mesh: TexturedMesh) -> TexturedMesh:
 
 
 def close(mesh: Mesh) -> Manifold | None:
-    """The solid that a mesh bounds, its small holes filled and its detail simplified; None when no solid comes of it."""
+    """The solid that a mesh bounds, small holes filled and detail simplified; None when no solid comes of it."""
     merged = trimesh.Trimesh(mesh.vertices, _merged(mesh)[mesh.faces], process=False)
     merged.update_faces(merged.nondegenerate_faces() & merged.unique_faces())
     merged.remove_unreferenced_vertices()

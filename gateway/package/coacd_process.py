@@ -11,6 +11,8 @@ import sys
 import coacd
 import numpy as np
 
+from articulation.typing import Array
+
 SETTINGS = {"threshold": 0.08, "mcts_iterations": 40, "mcts_nodes": 10, "mcts_max_depth": 2, "resolution": 800}
 """Coarser than CoACD's defaults, which take many seconds a mesh."""
 
@@ -18,7 +20,7 @@ SETTINGS = {"threshold": 0.08, "mcts_iterations": 40, "mcts_nodes": 10, "mcts_ma
 def main() -> None:
     coacd.set_log_level("error")
     with np.load(io.BytesIO(sys.stdin.buffer.read())) as data:
-        hulls: list[np.ndarray] = []
+        hulls: list[Array] = []
         for index in range(sum(name.startswith("vertices_") for name in data.files)):
             mesh = coacd.Mesh(data[f"vertices_{index}"], data[f"faces_{index}"])
             parts = coacd.run_coacd(mesh, max_convex_hull=int(data["pieces"]), **SETTINGS)

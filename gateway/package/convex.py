@@ -14,7 +14,7 @@ import numpy as np
 from manifold3d import Manifold
 
 from articulation.asset import Mesh
-from articulation.typing import Array
+from articulation.typing import AnyArray, Array
 from gateway.package.solids import extent, hull_of, mesh_of, split, vertices_of
 
 CONVEX = 0.1
@@ -132,7 +132,7 @@ def _planes(mesh: Mesh) -> list[tuple[Array, float]]:
 def _coacd(solids: list[Manifold], seconds: float) -> list[Manifold]:
     """CoACD's hulls of the solids, or the solids' own hulls when it fails or its time is over."""
     stream = io.BytesIO()
-    arrays = {}
+    arrays: dict[str, AnyArray] = {}
     for index, mesh in enumerate(map(mesh_of, solids)):
         arrays |= {f"vertices_{index}": mesh.vertices, f"faces_{index}": mesh.faces}
     np.savez(stream, pieces=max(MAX_PIECES // len(solids), 2), **arrays)

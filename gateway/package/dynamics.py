@@ -8,10 +8,9 @@ import numpy as np
 
 from articulation.asset import Inertial, JointDynamics
 from articulation.inertia import about_axis, combine
-from articulation.joint import JointType
+from articulation.joint import Joint, JointType
 from articulation.materials import MATERIALS
 from articulation.tree import Articulation
-from articulation.typing import Array
 
 GRAVITY = np.array([0.0, 0.0, -9.81])
 """(3,) URDF frame [m/s^2]."""
@@ -21,8 +20,9 @@ RAIL_FRICTION = 0.05
 """Friction coefficient of a drawer's rails."""
 PIN_RADIUS = 0.005
 """[m] of a hinge's pin, at which its friction acts."""
-CATCH = 1.2
-"""A joint that gravity would open is held by friction so many times stronger: a catch or a spring."""
+CATCH = 1.5
+"""Friction holds a joint so many times stronger than gravity would open it: a catch or a spring. A joint that may move
+both ways from the closed state is held against gravity's strongest pull."""
 DRIVE_SECONDS = 0.5
 """An actuator at its limit brings a part to full speed in about so long, beside overcoming friction and gravity."""
 SPEED = {JointType.PRISMATIC: 0.5, JointType.REVOLUTE: 2.0, JointType.CONTINUOUS: 6.0}
@@ -48,15 +48,24 @@ def joint_dynamics(tree: Articulation, bodies: Sequence[Inertial], index: int, c
     else:
         inertia = about_axis(load, joint.origin, joint.axis)
         friction = MATERIALS[link.material].friction * load.mass * 9.81 * PIN_RADIUS
-    pull = _gravity(joint.axis, joint.origin, load, joint.type)
-    friction = max(friction, CATCH * pull)
+    strongest = _strongest_gravity(joint, load)
+    closing_stop = joint.type is not JointType.CONTINUOUS and joint.lower == 0.0
+    friction = max(friction, CATCH * (_gravity(joint, load) if closing_stop else strongest))
     speed = SPEED[joint.type]
-    effort = 2 * (friction + abs(pull)) + inertia * speed / DRIVE_SECONDS
+    effort = 2 * (friction + strongest) + inertia * speed / DRIVE_SECONDS
     return JointDynamics(damping=inertia / COAST_SECONDS, friction=friction, effort=effort, velocity=speed)
 
 
-def _gravity(axis: Array, origin: Array, load: Inertial, kind: JointType) -> float:
+def _gravity(joint: Joint, load: Inertial) -> float:
     """Force or torque with which gravity opens the joint at the closed state [N or N m]; negative when it closes it."""
-    if kind is JointType.PRISMATIC:
-        return float(load.mass * GRAVITY @ axis)
-    return float(axis @ np.cross(load.center - origin, load.mass * GRAVITY))
+    if joint.type is JointType.PRISMATIC:
+        return float(load.mass * GRAVITY @ joint.axis)
+    return float(joint.axis @ np.cross(load.center - joint.origin, load.mass * GRAVITY))
+
+
+def _strongest_gravity(joint: Joint, load: Inertial) -> float:
+    """The largest force or torque of gravity on the joint at any coordinate [N or N m]."""
+    if joint.type is JointType.PRISMATIC:
+        return abs(_gravity(joint, load))
+    arm = np.cross(joint.axis, load.center - joint.origin)
+    return float(load.mass * np.linalg.norm(arm) * np.linalg.norm(np.cross(joint.axis, GRAVITY)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -12,23 +12,28 @@ from articulation.tree import Articulation
 from articulation.typing import Array
 
 SETTLE_SECONDS = 1.0
-DRIVE_SECONDS = 6.0
-"""A driven joint that has not reached its limit by then does not reach it."""
+STALL_SECONDS = 0.5
+"""A driven joint that makes no progress for so long is stuck."""
+PROGRESS = 1e-3
+"""Progress, as a fraction of the way to the limit."""
 
 
 class MujocoCheck:
     """A loaded document; parent and child collide too, which MuJoCo skips by default."""
 
-    def __init__(self, path: Path, tree: Articulation) -> None:
+    def __init__(self, document: bytes, files: Mapping[str, bytes], tree: Articulation) -> None:
         """Load a document.
+
+        Args:
+            document: URDF or MJCF.
+            files: path to content of what it refers to.
+            tree: its articulation.
 
         Raises:
             ValueError: MuJoCo refuses it.
             KeyError: a joint of the tree is missing.
         """
-        # Through memory: MuJoCo remembers meshes by path, and would take an older asset's of the same folder.
-        meshes = {file.relative_to(path.parent).as_posix(): file.read_bytes() for file in path.parent.glob("*/**/*.*")}
-        self._model = mujoco.MjModel.from_xml_string(path.read_text(), meshes)
+        self._model = mujoco.MjModel.from_xml_string(document.decode(), dict(files))
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_FILTERPARENT
         self._data = mujoco.MjData(self._model)
         self._tree = tree
@@ -60,7 +65,13 @@ class MujocoCheck:
         return {index: distance / _range(self._tree, index) for index, distance in furthest.items()}
 
     def reach(self, index: int, others: Array, effort: float) -> float:
-        """Fraction of the way to its upper limit that a joint gets, pushed with `effort` [N or N m], in [0, 1]."""
+        """Fraction in [0, 1] of the way to its upper limit that a joint gets.
+
+        Args:
+            index: the link whose joint is pushed.
+            others: (L,) where the other joints start; they are free.
+            effort: how hard [N or N m].
+        """
         target = self._tree.links[index].joint.upper
         if self._tree.links[index].joint.type is JointType.CONTINUOUS:
             target = 2 * np.pi
@@ -69,13 +80,13 @@ class MujocoCheck:
         start = others.copy()
         start[index] = 0.0
         self._place(start)
-        furthest = 0.0
-        for _ in range(int(DRIVE_SECONDS / self._model.opt.timestep)):
+        furthest, stalled = 0.0, 0
+        while furthest < 1.0 and stalled * self._model.opt.timestep < STALL_SECONDS:
             self._data.qfrc_applied[self._dof[index]] = effort
             mujoco.mj_step(self._model, self._data)
-            furthest = max(furthest, float(self._data.qpos[self._qpos[index]]) / target)
-            if furthest >= 1.0:
-                break
+            place = float(self._data.qpos[self._qpos[index]]) / target
+            stalled = 0 if place > furthest + PROGRESS else stalled + 1
+            furthest = max(furthest, place) if stalled == 0 else furthest
         return min(furthest, 1.0)
 
     def _place(self, coordinates: Array) -> None:

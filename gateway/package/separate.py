@@ -16,7 +16,7 @@ from articulation.asset import Asset
 from articulation.kinematics import link_poses
 from articulation.typing import Array
 from gateway.package.contacts import CollisionModel, Contact
-from gateway.package.solids import clip, extent, hull_of, mesh_of, solid_of, vertices_of
+from gateway.package.solids import clip, extent, hull_of, mesh_of, vertices_of
 
 ROUNDS = 12
 """Rounds of trimming at rest."""
@@ -65,7 +65,7 @@ class Pieces:
             cuts = []
             for (place, normal), share in zip(sides, shares, strict=True):
                 offset = normal @ contact.point + reach - share * (2 * reach + clearance)
-                cuts.append(self._cut(place, poses[place[0]], normal, offset) if share else (None, 0.0))
+                cuts.append(self._cut(place, poses[place[0]], normal, float(offset)) if share else (None, 0.0))
             options.append((max(loss for _, loss in cuts), cuts))
         worst, cuts = min(options, key=lambda option: option[0])
         if worst > most:
@@ -75,16 +75,14 @@ class Pieces:
                 self._pieces[place[0]][place[1]] = rest
         return True
 
-    def _cut(
-        self, place: tuple[int, int], pose: Array, normal: Array, offset: float
-    ) -> tuple[Manifold | None, float]:
+    def _cut(self, place: tuple[int, int], pose: Array, normal: Array, offset: float) -> tuple[Manifold | None, float]:
         """A piece without what lies beyond a plane of the world frame, and the fraction of its link's volume lost."""
         link, index = place
         piece = self._pieces[link][index]
         if piece is None:
             return None, 0.0
         local = pose[:3, :3].T @ normal
-        kept = clip(piece, local, offset - normal @ pose[:3, 3])
+        kept = clip(piece, local, offset - float(normal @ pose[:3, 3]))
         if not kept.is_empty():
             kept = hull_of(vertices_of(kept))
         whole = sum(own.volume() for own in self.of(link))
@@ -112,8 +110,3 @@ def separate_at_rest(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
             break
         asset = pieces.apply(asset)
     return asset
-
-
-def as_solids(asset: Asset) -> list[list[Manifold]]:
-    """The collision pieces of each link as solids."""
-    return [[solid for piece in body.collision if (solid := solid_of(piece)) is not None] for body in asset.bodies]

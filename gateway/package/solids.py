@@ -54,7 +54,8 @@ def clip(solid: Manifold, normal: Array, offset: float) -> Manifold:
 def extent(solid: Manifold) -> Array:
     """(3,) sides of the bounding box."""
     box = np.asarray(solid.bounding_box())
-    return box[3:] - box[:3]
+    sides: Array = box[3:] - box[:3]
+    return sides
 
 
 def _directions() -> Array:

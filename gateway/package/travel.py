@@ -12,26 +12,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from articulation.asset import Asset
+from articulation.files import collision_files
 from articulation.joint import JointType
 from articulation.kinematics import link_poses
+from articulation.mjcf import write_mjcf
 from articulation.tree import Articulation
 from articulation.typing import Array
 from gateway.package.contacts import CollisionModel, Contact
 from gateway.package.errors import JointBlocked
+from gateway.package.mujoco_check import MujocoCheck
 from gateway.package.separate import Pieces
 
-SAMPLES = 24
+SAMPLES = 48
 """Coordinates tried from the closed state to either limit."""
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
 CATCH_DEPTH = 1e-5
-"""Penetration above this fraction of the diagonal would hold a real motion up, and is trimmed away where it can be: ..."""
+"""Penetration above this fraction of the diagonal would hold a real motion up, and is trimmed away ..."""
 RELIEF_DEPTH = 0.05
 """... where it is no deeper than this fraction of the diagonal ..."""
 RELIEF_LOSS = 0.05
 """... if no link loses more than this fraction of its volume at once ..."""
 RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
+DRIVEN = 0.98
+"""A motor must bring its joint so far towards the limit."""
 LEAST_TRAVEL = 0.1
 """A joint that is free over less than this fraction of its planned range is blocked."""
 
@@ -87,6 +92,32 @@ def fit_limits(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
     return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
 
 
+def drive_limits(asset: Asset) -> Asset:
+    """Shrink the upper limits to where each joint gets when its motor pushes it in a simulation.
+
+    Raises:
+        JointBlocked: a joint gets less than `LEAST_TRAVEL` of the way.
+    """
+    tree = asset.articulation
+    simulation = MujocoCheck(write_mjcf(asset, visuals=False), collision_files(asset), tree)
+    links, notes = list(tree.links), list(asset.notes)
+    for index in tree.moving:
+        effort = asset.bodies[index].dynamics.effort
+        starts = (np.zeros(len(tree)), open_coordinates(tree))
+        reach = 0.0
+        for start in starts:
+            if reach < DRIVEN:
+                reach = max(reach, simulation.reach(index, start, effort))
+        joint = links[index].joint
+        if reach >= DRIVEN or joint.type is JointType.CONTINUOUS:
+            continue
+        if reach < LEAST_TRAVEL:
+            raise JointBlocked(links[index].name, "another part", reach)
+        links[index] = replace(links[index], joint=replace(joint, upper=reach * joint.upper))
+        notes.append(f"{links[index].name} is held up at {reach:.0%} of its range, where its limit is now")
+    return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
+
+
 def ends_of(tree: Articulation, index: int) -> tuple[float, ...]:
     """The coordinates to drive a joint to from the closed state, one or two."""
     joint = tree.links[index].joint
@@ -137,7 +168,9 @@ def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: 
 
 
 def _obstacle(contacts: list[Contact], asset: Asset, index: int, depth: float) -> Contact | None:
-    """The deepest contact, above a fraction of the diagonal, of a link that the joint carries with one that it does not."""
+    """The deepest contact of a link that the joint carries with one that it does not, if deeper than a fraction
+    of the diagonal.
+    """
     carried = carried_by(asset.articulation, index)
     for contact in contacts:
         if contact.depth <= depth * asset.diagonal:

@@ -12,6 +12,7 @@ from pxr import Tf, Usd, UsdPhysics
 from articulation.errors import ArticulationError
 from articulation.inertia import is_physical
 from articulation.tree import Articulation
+from articulation.typing import Array
 from articulation.urdf import Urdf, read_urdf
 from gateway.package import bullet
 from gateway.package.mujoco_check import MujocoCheck
@@ -55,7 +56,14 @@ class JointCheck:
 
 @dataclass(frozen=True)
 class LinkCheck:
-    """One link: its mass [kg], whether its inertia is positive definite and obeys the triangle inequality, its pieces."""
+    """One link.
+
+    Attributes:
+        link: its name.
+        mass: [kg].
+        physical: mass positive, inertia positive definite and obeying the triangle inequality.
+        collision_pieces: how many convex shapes it has.
+    """
 
     link: str
     mass: float
@@ -104,7 +112,8 @@ def validate(folder: Path) -> ValidationReport:
         document = read_urdf((folder / URDF).read_bytes())
     except ArticulationError as error:
         return ValidationReport(folder.name, 0.0, 0.0, (), (), 0, (f"{URDF}: {error}",))
-    tree, problems = document.articulation, []
+    tree = document.articulation
+    problems: list[str] = []
     links = tuple(_check_link(document, index) for index in range(len(tree)))
     usd_joints = _count_usd_joints(folder / USD, problems)
     if usd_joints != len(tree):
@@ -112,7 +121,10 @@ def validate(folder: Path) -> ValidationReport:
     problems += [f"{check.link} has an impossible mass or inertia" for check in links if not check.physical]
     problems += [f"{check.link} has no collision shape" for check in links if not check.collision_pieces]
     try:
-        simulation, from_urdf = MujocoCheck(folder / MJCF, tree), MujocoCheck(folder / URDF, tree)
+        # Through memory: MuJoCo remembers meshes by path, and would take an older asset's of the same folder.
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/**/*.*")}
+        simulation = MujocoCheck((folder / MJCF).read_bytes(), files, tree)
+        from_urdf = MujocoCheck((folder / URDF).read_bytes(), files, tree)
         reaches = bullet.reaches(folder / URDF, tree, {i: document.links[i].dynamics for i in tree.moving})
     except (ValueError, KeyError, bullet.LoadFailed) as error:
         return ValidationReport(document.name, 0.0, 0.0, (), links, usd_joints, (*problems, f"does not load: {error}"))
@@ -143,12 +155,16 @@ def _check_joint(simulation: MujocoCheck, document: Urdf, index: int, reach: flo
     if depth > MAX_PENETRATION:
         other = _deepest(simulation, tree, index, opened)
         depth, needs_open = min(depth, other), other < depth
-    reached = simulation.reach(index, opened if needs_open else closed, document.links[index].dynamics.effort)
+    effort = document.links[index].dynamics.effort
+    reached = simulation.reach(index, opened if needs_open else closed, effort)
+    if reached < MIN_REACH and not needs_open:
+        reached = simulation.reach(index, opened, effort)
+        needs_open = reached >= MIN_REACH
     joint = link.joint
     return JointCheck(link.name, joint.type.value, joint.lower, joint.upper, depth, reached, reach, drift, needs_open)
 
 
-def _deepest(simulation: MujocoCheck, tree: Articulation, index: int, others: np.ndarray) -> float:
+def _deepest(simulation: MujocoCheck, tree: Articulation, index: int, others: Array) -> float:
     """Deepest penetration over a joint's travel, as a fraction of the diagonal."""
     depth, coordinates = 0.0, others.copy()
     for end in ends_of(tree, index):

@@ -38,9 +38,9 @@ def part(name: str, mesh: trimesh.Trimesh, parent: int = -1, joint: Joint | None
 
 
 def cabinet(solid_body: bool = False) -> tuple[Plan, list[TexturedMesh]]:
-    """1 m high. An overlay door below, hinged on its left, and an inset drawer above, which the body may leave no room."""
+    """1 m high: an overlay door below, hinged on its left; an inset drawer above, which a solid body leaves no room."""
     low, high = [-0.6, -1.0, -0.5], [0.6, 1.0, 0.46]
-    body = box(low, high) if solid_body else trimesh.util.concatenate([hollow(low, high, 0.05, 2)])
+    body = box(low, high) if solid_body else hollow(low, high, 0.05, 2)
     door = box([-0.6, -1.0, 0.46], [0.6, 0.4, 0.5])
     drawer = hollow([-0.54, 0.45, -0.4], [0.54, 0.9, 0.5], 0.03, 1)
     hinge = Joint(JointType.REVOLUTE, np.array([0.0, -1.0, 0.0]), np.array([-0.6, 0.0, 0.5]), 0.0, 2.0)
