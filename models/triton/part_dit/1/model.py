@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import triton_python_backend_utils as pb_utils
+from torch.utils.dlpack import from_dlpack
 
 from services.part_dit.errors import GenerationCancelled, InvalidInput
 from services.part_dit.pipeline import PartDiTPipeline
@@ -51,7 +52,7 @@ class TritonPythonModel:
 
 def _read(request: Any, name: str) -> torch.Tensor:
     # DLPack, not as_numpy: this backend's stub and numpy 2 corrupt tensors silently.
-    return torch.from_dlpack(pb_utils.get_input_tensor_by_name(request, name))
+    return from_dlpack(pb_utils.get_input_tensor_by_name(request, name))
 
 
 def _scalar(request: Any, name: str) -> Any:
