@@ -135,7 +135,8 @@ def refine(case: Case, schedule: Schedule) -> Refined:
         try:
             next(run)
         except StopIteration as end:
-            return end.value
+            refined: Refined = end.value
+            return refined
 
 
 def summary(errors: list[Errors]) -> dict[str, float]:
