@@ -71,7 +71,7 @@ def photograph(spec: ObjectSpec, split: Split, size: int, seed: int) -> ImageArr
     generator = torch.Generator().manual_seed(seed)
     closed = torch.zeros_like(scene.joint_upper)
     out = render(
-        scene, torch.tensor(view)[None], closed, scene.link_valid, size, Background.RANDOM, generator, samples=3
+        scene, torch.tensor(view)[None], closed, scene.link_valid, size, Background.RANDOM, generator, samples=2
     )
     return to_bytes(out.rgb[0])
 

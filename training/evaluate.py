@@ -1,0 +1,122 @@
+"""Evaluate the service on the test split.
+
+    spark up
+    python -m training.evaluate --count 100 --seed 7 --out out/eval
+
+Photographs of test objects go through the public API, as anybody's images do; what comes back is scored against the
+objects (`training/scoring.py`), beside the mean shape of each category (`training/baseline.py`). Writes `report.json`,
+`report.md` and its pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from PIL import Image
+
+from articulation.asset import Mesh
+from articulation.typing import ImageArray
+from client.errors import ClientError
+from client.sdk import SparkClient
+from gateway.meshes import read_glb
+from spark.convert import plan_from_proto
+from spark.v1 import reconstruction_service_pb2 as pb
+from training.baseline import baseline_scores
+from training.draw import Split
+from training.evaluation_report import Case, write_report
+from training.objects import CATEGORIES, ObjectSpec, generate
+from training.preview import photograph
+from training.scoring import Result, score
+
+IMAGE_SIZE = 512
+SEED_STRIDE = 1_000_000
+"""Test objects of one evaluation seed lie this far from the next one's."""
+STAGES = {name.removeprefix("STAGE_").lower(): number for name, number in pb.Stage.items() if number}
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one image: a result, or the error's code and message; and the asset's preview, if any."""
+
+    result: Result | None
+    error: str = ""
+    preview: ImageArray | None = None
+
+
+def held_out_objects(count: int, seed: int) -> list[ObjectSpec]:
+    """`count` objects of the test split, the categories in turn."""
+    return [
+        generate(seed * SEED_STRIDE + index, Split.TEST, CATEGORIES[index % len(CATEGORIES)]) for index in range(count)
+    ]
+
+
+def reconstruct(client: SparkClient, image: ImageArray, seed: int, last_stage: int) -> Answer:
+    """Send one image through the service and fetch what scoring needs."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    try:
+        done = client.result(client.create(stream.getvalue(), seed=seed, last_stage=last_stage))
+        return read_answer(client, done)
+    except ClientError as error:
+        return Answer(None, f"{error.code} {error.reason}: {error}".strip())
+
+
+def read_answer(client: SparkClient, done: pb.Reconstruction) -> Answer:
+    """The plan, the part meshes and the preview of a finished reconstruction."""
+    files = {artifact.path: artifact.digest for stage in done.stages for artifact in stage.artifacts}
+    plan = plan_from_proto(done.plan)
+    paths = [f"shape/parts/{part.name}.glb" for part in plan.parts]
+    meshes = tuple(Mesh(*read_glb(client.download(files[path]))) for path in paths if path in files)
+    seconds = sum(stage.duration.ToMilliseconds() for stage in done.stages) / 1000
+    preview = None
+    if "asset/preview.png" in files:
+        data = client.download(files["asset/preview.png"])
+        preview = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return Answer(Result(plan, meshes, seconds), preview=preview)
+
+
+def evaluate(client: SparkClient, specs: Sequence[ObjectSpec], seed: int, last_stage: int) -> list[Case]:
+    """Photograph, reconstruct and score each object, one after the other."""
+    cases = []
+    for index, spec in enumerate(specs):
+        image = photograph(spec, Split.TEST, IMAGE_SIZE, seed * SEED_STRIDE + index)
+        answer = reconstruct(client, image, seed, last_stage)
+        scores = score(spec, answer.result) if answer.result else None
+        cases.append(Case(index, spec, image, scores, answer.error, answer.preview))
+        typer.echo(f"{index + 1}/{len(specs)} {spec.category}: {cases[-1].line()}", err=True)
+    return cases
+
+
+@app.command()
+def main(
+    count: int = 100,
+    seed: int = 7,
+    out: Path = Path("out/eval"),
+    server: Annotated[str, typer.Option(help="Address of the gateway.")] = "127.0.0.1:50050",
+    last_stage: Annotated[str, typer.Option(help=f"Stop after one of: {', '.join(STAGES)}.")] = "package",
+    baseline_objects: Annotated[int, typer.Option(help="Training objects in each mean shape.")] = 64,
+) -> None:
+    """Evaluate the service at an address on the test split."""
+    if last_stage not in STAGES:
+        raise typer.BadParameter(f"must be one of {', '.join(STAGES)}", param_hint="--last-stage")
+    specs = held_out_objects(count, seed)
+    with SparkClient(server) as client:
+        cases = evaluate(client, specs, seed, STAGES[last_stage])
+    baseline = [asdict(one) for one in baseline_scores(specs, baseline_objects)]
+    means = {name: float(np.mean([one[name] for one in baseline])) for name in baseline[0]}
+    report = write_report(out, cases, means, {"count": count, "seed": seed, "last_stage": last_stage})
+    typer.echo(report.read_text())
+    sys.exit(0 if any(case.scores for case in cases) else 1)
+
+
+if __name__ == "__main__":
+    app()
