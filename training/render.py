@@ -18,6 +18,8 @@ from training.texture import albedo
 
 BEVEL = 0.012
 """Width [model units] over which shading rounds a box's edges."""
+SHADOW_OFFSET = 2e-3
+"""How far [model units] above its face a shadow ray starts."""
 RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
 
 
@@ -110,15 +112,15 @@ def _render_chunk(
         placed = placed.with_props(props)
     else:
         lights = backdrop.studio(len(scene), scene.device)
-    out = _trace(placed, lights, cameras, size, compiled)
+    hits = _cast(placed, cameras, size, compiled)
     if samples > 1:
-        rgb = _trace(placed, lights, cameras, size * samples, compiled).rgb
-        rgb = rgb.unflatten(2, (size, samples)).unflatten(1, (size, samples)).mean((2, 4))
+        fine = _cast(placed, cameras, size * samples, compiled)
+        rgb = _color(fine, placed, lights, compiled).unflatten(1, (size, samples, size, samples)).mean((2, 4))
     else:
-        rgb = out.rgb
+        rgb = _color(hits, placed, lights, compiled).unflatten(1, (size, size))
     if background is Background.RANDOM:
         rgb = photo.develop(rgb, generator)
-    return Render(rgb, out.link, out.depth, out.position, out.normal, out.albedo)
+    return _geometry(hits, placed, rgb)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,44 +214,75 @@ def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return (distance[:, None] * back)[:, None], (direction / length).flatten(1, 2), (1 / length).flatten(1)
 
 
-def _trace(placed: _Placed, lights: Lights, cameras: Tensor, size: int, compiled: bool) -> Render:
+@dataclass(frozen=True, eq=False)
+class _Hits:
+    """What each of R rays an image hits; values of a ray that misses mean nothing.
+
+    `local` and the normals are in the frame of the primitive, whose axes in the world are the columns of `turn`.
+    """
+
+    direction: Tensor
+    cosine: Tensor
+    distance: Tensor
+    found: Tensor
+    slot: Tensor
+    point: Tensor
+    turn: Tensor
+    local: Tensor
+    face_normal: Tensor
+    round_normal: Tensor
+    gloss: Tensor
+    albedo: Tensor
+
+
+def _pick(value: Tensor, slot: Tensor) -> Tensor:
+    """(B, R, ...) the rows of `value` (B, P, ...) at `slot` (B, R)."""
+    flat = value.reshape(*value.shape[:2], -1)
+    picked = flat.gather(1, slot[..., None].expand(-1, -1, flat.shape[-1]))
+    return picked.reshape(*slot.shape, *value.shape[2:])
+
+
+def _cast(placed: _Placed, cameras: Tensor, size: int, compiled: bool) -> _Hits:
     solids = placed.solids
     origin, direction, cosine = camera_rays(cameras, size)
     distance, slot = nearest(solids, origin, direction, compiled)
-    found, index = slot >= 0, slot.clamp(min=0)
+    found, slot = slot >= 0, slot.clamp(min=0)
     point = origin + distance.clamp(max=1e3)[..., None] * direction
+    turn, extent, look = _pick(solids.rotation, slot), _pick(solids.extent, slot), _pick(placed.look, slot)
+    local = ((point - _pick(solids.center, slot))[..., None, :] @ turn)[..., 0, :]
+    face_normal, round_normal = _normals(local, extent, slot < solids.num_boxes)
+    return _Hits(
+        direction, cosine, distance, found, slot, point, turn, local, face_normal, round_normal, look[..., 10],
+        albedo(look, local, extent),
+    )  # fmt: skip
 
-    def pick(value: Tensor) -> Tensor:
-        flat = value.reshape(*value.shape[:2], -1)
-        picked = flat.gather(1, index[..., None].expand(-1, -1, flat.shape[-1]))
-        return picked.reshape(*index.shape, *value.shape[2:])
 
-    turn, extent, look, owner = pick(solids.rotation), pick(solids.extent), pick(placed.look), pick(placed.owner)
-    local = ((point - pick(solids.center))[..., None, :] @ turn)[..., 0, :]
-    flat_normal, round_normal = _normals(local, extent, index < solids.num_boxes)
-    world_normal = (turn @ round_normal[..., None])[..., 0]
-    facing = (turn @ flat_normal[..., None])[..., 0]
-    base = albedo(look, local, extent)
-
+def _color(hits: _Hits, placed: _Placed, lights: Lights, compiled: bool) -> Tensor:
+    """(B, R, 3) sRGB in [0, 1]; one more ray a hit finds what lies in shadow."""
+    normal, facing = ((hits.turn @ x[..., None])[..., 0] for x in (hits.round_normal, hits.face_normal))
+    solids = placed.solids
     caster = Solids(solids.rotation, solids.center, solids.extent, placed.casts, solids.num_boxes)
-    blocked, _ = nearest(caster, point + 2e-3 * facing, lights.direction[:, None], compiled)
+    blocked, _ = nearest(caster, hits.point + SHADOW_OFFSET * facing, lights.direction[:, None], compiled)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
-    color = lights.shine(base, world_normal, facing, direction, lit, look[..., 10])
-    color = torch.where(found[..., None], color, lights.sky(direction))
+    color = lights.shine(hits.albedo, normal, facing, hits.direction, lit, hits.gloss)
+    return torch.where(hits.found[..., None], color, lights.sky(hits.direction))
 
-    mine = found & (owner >= 0)
+
+def _geometry(hits: _Hits, placed: _Placed, rgb: Tensor) -> Render:
+    square = rgb.shape[1:3]
+    owner = _pick(placed.owner, hits.slot)
+    mine = hits.found & (owner >= 0)
     seen = mine[..., None]
-    closed = pick(placed.closed_rotation)
-    position = (closed @ local[..., None])[..., 0] + pick(placed.closed_center)
-    normal = (closed @ flat_normal[..., None])[..., 0]
-    square = (size, size)
+    closed = _pick(placed.closed_rotation, hits.slot)
+    position = (closed @ hits.local[..., None])[..., 0] + _pick(placed.closed_center, hits.slot)
+    normal = (closed @ hits.face_normal[..., None])[..., 0]
     return Render(
-        rgb=color.unflatten(1, square),
+        rgb=rgb,
         link=torch.where(mine, owner, -1).unflatten(1, square),
-        depth=torch.where(mine, distance * cosine, torch.inf).unflatten(1, square),
+        depth=torch.where(mine, hits.distance * hits.cosine, torch.inf).unflatten(1, square),
         position=torch.where(seen, position, 0.0).unflatten(1, square),
         normal=torch.where(seen, normal, 0.0).unflatten(1, square),
-        albedo=torch.where(seen, base, 1.0).unflatten(1, square),
+        albedo=torch.where(seen, hits.albedo, 1.0).unflatten(1, square),
     )
 
 

@@ -45,14 +45,17 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
         (Pattern.GLASS, glass),
         (Pattern.STONE, stone),
         (Pattern.SLATS, slats),
-        (Pattern.KEYPAD, _keypad(x / extent[..., 0], y / extent[..., 1])),
+        (Pattern.KEYPAD, _keypad(x, y, extent)),
     ):
         mix = torch.where(pattern == kind, value, mix)
     return torch.lerp(base, accent, mix[..., None])
 
 
-def _keypad(u: Tensor, v: Tensor) -> Tensor:
-    """1 on the display and the buttons of a control panel whose face spans [-1, 1]."""
+def _keypad(x: Tensor, y: Tensor, extent: Tensor) -> Tensor:
+    """1 on the display and the buttons of a control panel; a wide one is laid out from left to right."""
+    wide = extent[..., 0] > 1.5 * extent[..., 1]
+    x, y = x / extent[..., 0], y / extent[..., 1]
+    u, v = torch.where(wide, y, x), torch.where(wide, -x, y)
     display = ((u.abs() < 0.75) & (v > 0.55) & (v < 0.85)).float() * 0.6
     column, row = (u + 0.9) / 0.6, (v + 0.9) / 0.26
     inside = (column >= 0) & (column < 3) & (row >= 0) & (row < 5)
