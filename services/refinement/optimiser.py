@@ -157,10 +157,10 @@ class Refinement:
         """
         joint, bounds = state.joints[index], self._bounds[index]
         joints = [joint, *hypotheses.alternatives(joint, bounds)]
-        grid = [
-            [state.with_joint(index, other, q) for q in [*hypotheses.starts(other, bounds), *kept]]
-            for other, kept in zip(joints, [[float(state.q[index])], *[[]] * (len(joints) - 1)], strict=True)
-        ]
+        # The belief is also tried where it is and closed: a picture that shows no opening is no evidence against it.
+        openings = [hypotheses.starts(other, bounds) for other in joints]
+        openings[0] += [float(state.q[index]), 0.0]
+        grid = [[state.with_joint(index, other, q) for q in row] for other, row in zip(joints, openings, strict=True)]
         flat = self._losses(view, [trial for row in grid for trial in row], self._schedule.search_size)
         rows = np.split(flat, np.cumsum([len(row) for row in grid])[:-1])
         best = [row[int(losses.argmin())] for row, losses in zip(grid, rows, strict=True)]

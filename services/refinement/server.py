@@ -11,6 +11,7 @@ import grpc
 import structlog
 import torch
 
+from services.refinement.descent import Adam
 from services.refinement.job import responses
 from services.refinement.optimiser import Schedule
 from services.refinement.settings import RefinementSettings
@@ -71,11 +72,18 @@ def register(settings: RefinementSettings) -> Register:
     return add
 
 
+def warm_up() -> None:
+    """One step of the optimiser, which imports what torch loads at first use, seconds of it, before the first call."""
+    value = torch.zeros(1, requires_grad=True)
+    Adam([(value, 0.1)], 1).step(value.square().sum())
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     settings = RefinementSettings()
     logging.configure(settings.log_level)
     torch.set_num_threads(settings.threads)
+    warm_up()
     _log.info("refinement starts", device=settings.device)
     options = ServerOptions(
         address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port

@@ -128,6 +128,14 @@ def test_the_start_comes_back_when_nothing_is_better(opened: np.ndarray) -> None
     assert result.final_loss <= result.initial_loss
 
 
+def test_a_picture_of_the_closed_object_turns_no_joint_round(start: Plan) -> None:
+    result, _ = refine(start, box_scenes.picture(PARTS, np.zeros(3)), SHORT)
+    for before, after in zip(start.parts[1:], result.plan.parts[1:], strict=True):
+        assert after.joint.type is before.joint.type
+        assert axis_error(after.joint, before.joint) < 25
+        assert after.joint.upper == pytest.approx(before.joint.upper, rel=0.01)
+
+
 def test_joints_that_the_picture_does_not_open_are_kept(start: Plan) -> None:
     closed = box_scenes.picture(PARTS, np.zeros(3))
     result, _ = refine(start, closed, SHORT, np.zeros(3))
