@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def number(value: float) -> str:
-    return f"{value:.10g}"
+    return f"{value + 0.0:.10g}"  # adding zero makes -0 a plain 0
 
 
 def numbers(values: Iterable[float]) -> str:

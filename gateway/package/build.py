@@ -21,7 +21,7 @@ from gateway.package.convex import convex_pieces
 from gateway.package.dynamics import joint_dynamics
 from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.separate import Pieces, separate_at_rest
-from gateway.package.solids import hull_of, mesh_of, vertices_of
+from gateway.package.solids import extent, hull_of, mesh_of, vertices_of
 from gateway.package.travel import carried_by, drive_limits, fit_limits
 
 CLEARANCE = 0.001
@@ -30,6 +30,8 @@ THINNEST = 0.001
 """Collision pieces thinner than this fraction of the diagonal are dropped."""
 SPACING = 0.02
 """Distance of the points that say where a part is, as a fraction of the diagonal."""
+FLAT = 1e-6
+"""A mesh is flat when its hull's volume is below this fraction of its diagonal's cube."""
 COACD_SECONDS = 4.0
 """Most that CoACD may take over one link."""
 
@@ -65,7 +67,7 @@ def _assemble(
     notes: Sequence[str],
     roomy: str | None = None,
 ) -> Asset:
-    """Collision shapes, masses, limits and dynamics; the part named `roomy` gets room wherever it overlaps its parent."""
+    """Collision shapes, masses, limits and dynamics; the part named `roomy` gets room wherever it meets its parent."""
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
     carved = _make_room(tree, solids, diagonal, roomy)
     with ThreadPoolExecutor(2) as threads:
@@ -88,7 +90,7 @@ def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
     if solid is not None:
         return solid
     hull = hull_of(mesh.vertices)
-    if hull.is_empty():
+    if hull.is_empty() or hull.volume() < FLAT * float(np.linalg.norm(extent(hull))) ** 3:
         raise UnusableMesh(part, "its mesh is flat")
     notes.append(f"{part} has no closed surface: its convex hull stands for its mass and its collision shape")
     return hull

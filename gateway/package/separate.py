@@ -28,6 +28,11 @@ class Pieces:
     def __init__(self, pieces: Sequence[Sequence[Manifold]], thinnest: float) -> None:
         self._pieces: list[list[Manifold | None]] = [list(own) for own in pieces]
         self._thinnest = thinnest
+        self.mark()
+
+    def mark(self) -> None:
+        """Count what links lose from now on."""
+        self._whole = [sum(piece.volume() for piece in self.of(link)) for link in range(len(self._pieces))]
 
     def of(self, link: int) -> list[Manifold]:
         """What is left of a link."""
@@ -53,7 +58,7 @@ class Pieces:
             contact: of an asset that `apply` made.
             poses: (L, 4, 4) of the links where the contact was found.
             clearance: gap to leave [m].
-            most: largest fraction of its volume that a link may lose; its last piece never goes whole.
+            most: largest fraction of its volume that a link may lose since `mark`; its last piece never goes whole.
 
         Returns:
             Whether the pieces were cut.
@@ -76,7 +81,7 @@ class Pieces:
         return True
 
     def _cut(self, place: tuple[int, int], pose: Array, normal: Array, offset: float) -> tuple[Manifold | None, float]:
-        """A piece without what lies beyond a plane of the world frame, and the fraction of its link's volume lost."""
+        """A piece without what lies beyond a plane of the world frame, and the fraction that its link has lost by then."""
         link, index = place
         piece = self._pieces[link][index]
         if piece is None:
@@ -85,10 +90,10 @@ class Pieces:
         kept = clip(piece, local, offset - float(normal @ pose[:3, 3]))
         if not kept.is_empty():
             kept = hull_of(vertices_of(kept))
-        whole = sum(own.volume() for own in self.of(link))
+        left = sum(own.volume() for own in self.of(link)) - piece.volume()
         if kept.is_empty() or extent(kept).min() < self._thinnest:
-            return None, np.inf if len(self.of(link)) == 1 else float(piece.volume() / whole)
-        return kept, float((piece.volume() - kept.volume()) / whole)
+            return None, 1 - left / self._whole[link] if left else np.inf
+        return kept, float(1 - (left + kept.volume()) / self._whole[link])
 
 
 def separate_at_rest(asset: Asset, pieces: Pieces, clearance: float) -> Asset:

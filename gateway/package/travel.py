@@ -32,7 +32,7 @@ CATCH_DEPTH = 1e-5
 RELIEF_DEPTH = 0.05
 """... where it is no deeper than this fraction of the diagonal ..."""
 RELIEF_LOSS = 0.05
-"""... if no link loses more than this fraction of its volume at once ..."""
+"""... if no link loses more than this fraction of its volume ..."""
 RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
 DRIVEN = 0.98
@@ -147,6 +147,7 @@ def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others:
 def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: list[str]) -> Asset:
     """Trim what a joint's part runs into, the others closed, as far as relief goes."""
     cuts = 0
+    pieces.mark()
     coordinates = np.zeros(len(asset.articulation))
     model = CollisionModel(asset)
     for end in ends_of(asset.articulation, index):
