@@ -1,4 +1,4 @@
-"""The `spark-training` command."""
+"""The `spark-training` command: contact sheets, sample images, evaluation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from training.draw import Split
+from training.evaluate import main as evaluate
+from training.preview import contact_sheet, sample_images
 
 EXAMPLE_SEEDS = {
     "microwave": 3, "refrigerator": 4, "table": 4, "storage_furniture": 3, "safe": 6, "washing_machine": 3,
@@ -15,6 +17,7 @@ EXAMPLE_SEEDS = {
 """Validation seed of each sample image."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command("evaluate")(evaluate)
 
 
 @app.command()
@@ -27,8 +30,6 @@ def preview(
     seed: int = 0,
 ) -> None:
     """Write a contact sheet: each object photographed, opened, and its part mask."""
-    from training.preview import contact_sheet
-
     contact_sheet(output, count, split, size, columns, seed)
     typer.echo(output)
 
@@ -36,15 +37,8 @@ def preview(
 @app.command()
 def examples(output: Annotated[Path, typer.Option("-o", "--output")] = Path("examples")) -> None:
     """Write one sample photograph a category from the validation split."""
-    from training.preview import sample_images
-
     sample_images(output, EXAMPLE_SEEDS)
     typer.echo(output)
-
-
-@app.callback()
-def main() -> None:
-    """Training data, examples and evaluation."""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from training.pose import link_poses
 from training.scene import Scene, pack
 from training.surface import sample_surface, signed_distance
 
-SEEDS = range(12)
+SEEDS = range(8)
 OVERLAP_LIMIT = 0.002
 """Deepest closed-state interpenetration, as a fraction of the object's diagonal."""
 
