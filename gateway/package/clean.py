@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from articulation.asset import Mesh, TexturedMesh
+from articulation.inertia import volume
 from articulation.typing import IntArray
 from gateway.package.solids import solid_of
 
@@ -47,9 +48,12 @@ def close(mesh: Mesh) -> Manifold | None:
     merged.remove_unreferenced_vertices()
     if not merged.is_watertight:
         merged.fill_holes()
-    if merged.volume < 0:
-        merged.invert()
-    solid = solid_of(Mesh(merged.vertices, merged.faces)) if len(merged.faces) else None
+    if not len(merged.faces):
+        return None
+    surface = Mesh(np.asarray(merged.vertices), np.asarray(merged.faces))
+    if volume(surface) < 0:
+        surface = Mesh(surface.vertices, surface.faces[:, ::-1])
+    solid = solid_of(surface)
     if solid is None:
         return None
     simple = solid.simplify(SIMPLIFY * float(np.linalg.norm(merged.extents)))

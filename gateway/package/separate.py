@@ -81,7 +81,7 @@ class Pieces:
         return True
 
     def _cut(self, place: tuple[int, int], pose: Array, normal: Array, offset: float) -> tuple[Manifold | None, float]:
-        """A piece without what lies beyond a plane of the world frame, and the fraction that its link has lost by then."""
+        """A piece without what lies beyond a plane of the world frame, and what fraction its link has then lost."""
         link, index = place
         piece = self._pieces[link][index]
         if piece is None:
