@@ -21,7 +21,8 @@ CELLS = 32
 """Voxels along each edge of [-1, 1]."""
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 JUDGES = 12
-"""Training objects that choose the threshold."""
+JUDGED_POINTS = 10_000
+"""Training objects, and points of each, that choose the threshold."""
 
 
 def object_points(spec: ObjectSpec, rng: np.random.Generator) -> Array:
@@ -34,9 +35,9 @@ def mean_shape(category: str, count: int) -> Array:
     rng = np.random.default_rng(0)
     clouds = [object_points(generate(seed, Split.TRAIN, category), rng) for seed in range(count)]
     frequency = np.mean([_occupied(cloud) for cloud in clouds], axis=0)
-    judges = clouds[:JUDGES]
+    judges = [cloud[:JUDGED_POINTS] for cloud in clouds[:JUDGES]]
     candidates = [_fill(frequency >= level, rng) for level in THRESHOLDS if (frequency >= level).any()]
-    return min(candidates, key=lambda points: sum(chamfer(points, cloud) for cloud in judges))
+    return min(candidates, key=lambda points: sum(chamfer(points[:JUDGED_POINTS], cloud) for cloud in judges))
 
 
 def baseline_scores(specs: Sequence[ObjectSpec], count: int) -> list[ShapeScores]:
