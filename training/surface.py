@@ -73,7 +73,8 @@ def sample_surface(
     order = order.take_along_dim(torch.arange(count, device=scene.device)[None] % usable, 1)
     color = albedo(scene.look.take_along_dim(slot[..., None], 1), local, extent)
     normal = normalize((rotation @ normal[..., None])[..., 0], dim=-1)
-    return tuple(x.take_along_dim(order[..., None], 1) for x in (points, normal, color))  # type: ignore[return-value]
+    points, normal, color = (x.take_along_dim(order[..., None], 1) for x in (points, normal, color))
+    return points, normal, color
 
 
 def _solid_distance(scene: Scene, slot: int, points: Tensor) -> Tensor:
