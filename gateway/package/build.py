@@ -54,9 +54,9 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
     notes: list[str] = []
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
     try:
-        return _assemble(name, tree, visuals, solids, notes)
-    except JointBlocked as blocked:
-        return _assemble(name, tree, visuals, solids, notes, roomy=blocked.part)
+        return _assemble(name, tree, visuals, solids, notes, INSIDE)
+    except JointBlocked:
+        return _assemble(name, tree, visuals, solids, notes, inside=0.0)
 
 
 def _assemble(
@@ -65,11 +65,11 @@ def _assemble(
     visuals: Sequence[TexturedMesh],
     solids: Sequence[Manifold],
     notes: Sequence[str],
-    roomy: str | None = None,
+    inside: float,
 ) -> Asset:
-    """Collision shapes, masses, limits and dynamics; the part named `roomy` gets room wherever it meets its parent."""
+    """Collision shapes, masses, limits and dynamics; `inside` says which parts get room in their parents."""
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
-    carved = _make_room(tree, solids, diagonal, roomy)
+    carved = _make_room(tree, solids, diagonal, inside)
     with ThreadPoolExecutor(2) as threads:
         hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, COACD_SECONDS), carved))
     hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
@@ -96,9 +96,7 @@ def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
     return hull
 
 
-def _make_room(
-    tree: Articulation, solids: Sequence[Manifold], diagonal: float, roomy: str | None
-) -> list[list[Manifold]]:
+def _make_room(tree: Articulation, solids: Sequence[Manifold], diagonal: float, inside: float) -> list[list[Manifold]]:
     """Each link's solid without the room that its moving children need."""
     carved = []
     for index, solid in enumerate(solids):
@@ -108,7 +106,6 @@ def _make_room(
             joint = tree.links[child].joint
             if joint.type.moves:
                 points = surface_points(solids[child], SPACING * diagonal)
-                inside = 0.0 if tree.links[child].name == roomy else INSIDE
                 wanted += rooms(points, joint, around, CLEARANCE * diagonal, inside)
         carved.append(carve_all([solid], wanted))
     return carved

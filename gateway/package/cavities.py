@@ -43,7 +43,7 @@ class Room:
         return [solid] if rest.is_empty() else [cut for cut in cuts if not cut.is_empty()]
 
 
-def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: float = INSIDE) -> list[Room]:
+def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: float) -> list[Room]:
     """The room of a moving part.
 
     Args:

@@ -8,7 +8,7 @@ from articulation.inertia import mesh_inertial
 from articulation.joint import Joint, JointType
 from articulation.tree import Articulation, Link
 from gateway.package import convex
-from gateway.package.cavities import carve_all, rooms, surface_points
+from gateway.package.cavities import INSIDE, carve_all, rooms, surface_points
 from gateway.package.clean import close, drop_debris
 from gateway.package.convex import convex_pieces
 from gateway.package.dynamics import CATCH, joint_dynamics
@@ -93,7 +93,7 @@ def test_a_drawer_s_room_lets_the_front_be_wider() -> None:
     drawer = solid_of(mesh(trimesh.boolean.union([front, back])))
     cabinet = solid_of(mesh(box([-0.6, -0.5, -0.5], [0.5, 0.5, 0.5])))
     slide = Joint(JointType.PRISMATIC, np.array([1.0, 0, 0]), np.zeros(3), 0.0, 0.5)
-    left = carve_all([cabinet], rooms(surface_points(drawer, 0.02), slide, vertices_of(cabinet), 0.001))
+    left = carve_all([cabinet], rooms(surface_points(drawer, 0.02), slide, vertices_of(cabinet), 0.001, INSIDE))
     assert all((piece ^ drawer).is_empty() for piece in left)
     side_wall = solid_of(mesh(box([-0.4, 0.42, 0.05], [0.3, 0.48, 0.15])))
     assert sum((piece ^ side_wall).volume() for piece in left) == pytest.approx(side_wall.volume())
@@ -102,7 +102,7 @@ def test_a_drawer_s_room_lets_the_front_be_wider() -> None:
 def test_a_part_outside_its_parent_needs_no_room() -> None:
     door = surface_points(solid_of(mesh(box([0.5, -0.5, -0.5], [0.55, 0.5, 0.5]))), 0.05)
     hinge = Joint(JointType.REVOLUTE, np.array([0.0, 0, 1]), np.array([0.5, 0.5, 0]), 0.0, 1.5)
-    assert rooms(door, hinge, vertices_of(solid_of(mesh(box([-0.5] * 3, [0.5] * 3)))), 0.001) == []
+    assert rooms(door, hinge, vertices_of(solid_of(mesh(box([-0.5] * 3, [0.5] * 3)))), 0.001, INSIDE) == []
 
 
 def dynamics_of(joint: Joint, center: list[float]) -> JointDynamics:
