@@ -63,7 +63,7 @@ class Schedule:
     settle_count: int = 6
     settle_steps: int = 10
     batch: int = 32
-    temperature: float = 0.004
+    temperature: float = 0.012
     report_every: int = 5
 
     @property
