@@ -37,6 +37,8 @@ RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
 DRIVEN = 0.98
 """A motor must bring its joint so far towards the limit."""
+DRIVE_ROUNDS = 4
+"""Most rounds of driving all joints."""
 LEAST_TRAVEL = 0.1
 """A joint that is free over less than this fraction of its planned range is blocked."""
 
@@ -95,9 +97,21 @@ def fit_limits(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
 def drive_limits(asset: Asset) -> Asset:
     """Shrink the upper limits to where each joint gets when its motor pushes it in a simulation.
 
+    A shrunk limit changes what stands in another joint's way, so that rounds follow until all agree.
+
     Raises:
         JointBlocked: a joint gets less than `LEAST_TRAVEL` of the way.
     """
+    for _ in range(DRIVE_ROUNDS):
+        driven = _drive_once(asset)
+        if driven is asset:
+            break
+        asset = driven
+    return asset
+
+
+def _drive_once(asset: Asset) -> Asset:
+    """One round of `drive_limits`; the asset itself when every joint gets to its limit."""
     tree = asset.articulation
     simulation = MujocoCheck(write_mjcf(asset, visuals=False), collision_files(asset), tree)
     links, notes = list(tree.links), list(asset.notes)
@@ -115,6 +129,8 @@ def drive_limits(asset: Asset) -> Asset:
             raise JointBlocked(links[index].name, "another part", reach)
         links[index] = replace(links[index], joint=replace(joint, upper=reach * joint.upper))
         notes.append(f"{links[index].name} is held up at {reach:.0%} of its range, where its limit is now")
+    if len(notes) == len(asset.notes):
+        return asset
     return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
 
 
