@@ -18,7 +18,7 @@ def visual_path(link: str) -> str:
 
 
 def collision_path(link: str, piece: int) -> str:
-    return f"meshes/collision/{link}_{piece}.obj"
+    return f"meshes/collision/{link}-{piece}.obj"  # no link name holds a hyphen
 
 
 def texture_path(link: str) -> str:

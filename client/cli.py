@@ -143,3 +143,51 @@ def status(home: Home = DEFAULT_HOME, models: Models = MODELS) -> None:
     output.print(table if members else "nothing was started; `spark up` starts the ensemble")
     if not members or not all(serving):
         raise typer.Exit(3)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="An asset folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, nothing else.")] = False,
+) -> None:
+    """Load an asset in MuJoCo, PyBullet and USD, and drive each joint over its range; exits with 1 on a problem."""
+    try:
+        # The package stage's own checks; simulators come with the extra `packaging`, not with the SDK.
+        from gateway.package.validate import validate as check
+    except ImportError as error:
+        _fail(RuntimeError(f"{error.name} is not installed: pip install 'spark-articulation[packaging]'"), 3)
+    try:
+        report = check(folder)
+    except OSError as error:
+        _fail(error, 2)
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        joints = Table("joint", "type", "range", "MuJoCo reach", "PyBullet reach", "deepest penetration", "drift")
+        for joint in report.joints:
+            unit = "m" if joint.type == "prismatic" else "rad"
+            joints.add_row(
+                joint.link,
+                joint.type,
+                f"{joint.lower:.3g} to {joint.upper:.3g} {unit}",
+                f"{joint.reach_mujoco:.0%}",
+                f"{joint.reach_pybullet:.0%}",
+                f"{joint.penetration:.2%}",
+                f"{joint.drift:.2%}",
+            )
+        links = Table("link", "mass [kg]", "inertia", "convex shapes")
+        for link in report.links:
+            links.add_row(
+                link.link, f"{link.mass:.3g}", "physical" if link.physical else "bad", str(link.collision_pieces)
+            )
+        output.print(joints, links, sep="\n")
+        for problem in report.problems:
+            output.print(f"[red]problem:[/red] {problem}")
+        if report.ok:
+            output.print("[green]valid[/green]: loads and moves in MuJoCo and PyBullet, opens as USD")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -52,11 +53,9 @@ class Answer:
     preview: ImageArray | None = None
 
 
-def held_out_objects(count: int, seed: int) -> list[ObjectSpec]:
-    """`count` objects of the test split, the categories in turn."""
-    return [
-        generate(seed * SEED_STRIDE + index, Split.TEST, CATEGORIES[index % len(CATEGORIES)]) for index in range(count)
-    ]
+def held_out_objects(count: int, seed: int, split: Split = Split.TEST) -> list[ObjectSpec]:
+    """`count` objects of a split, the categories in turn."""
+    return [generate(seed * SEED_STRIDE + index, split, CATEGORIES[index % len(CATEGORIES)]) for index in range(count)]
 
 
 def reconstruct(client: SparkClient, image: ImageArray, seed: int, last_stage: int) -> Answer:
@@ -84,16 +83,22 @@ def read_answer(client: SparkClient, done: pb.Reconstruction) -> Answer:
     return Answer(Result(plan, meshes, seconds), preview=preview)
 
 
-def evaluate(client: SparkClient, specs: Sequence[ObjectSpec], seed: int, last_stage: int) -> list[Case]:
-    """Photograph, reconstruct and score each object, one after the other."""
-    cases = []
-    for index, spec in enumerate(specs):
-        image = photograph(spec, Split.TEST, IMAGE_SIZE, seed * SEED_STRIDE + index)
+def evaluate(
+    client: SparkClient, specs: Sequence[ObjectSpec], seed: int, last_stage: int, split: Split, parallel: int = 1
+) -> list[Case]:
+    """Photograph, reconstruct and score each object, `parallel` of them at a time."""
+
+    def one(numbered: tuple[int, ObjectSpec]) -> Case:
+        index, spec = numbered
+        image = photograph(spec, split, IMAGE_SIZE, seed * SEED_STRIDE + index)
         answer = reconstruct(client, image, seed, last_stage)
         scores = score(spec, answer.result) if answer.result else None
-        cases.append(Case(index, spec, image, scores, answer.error, answer.preview))
-        typer.echo(f"{index + 1}/{len(specs)} {spec.category}: {cases[-1].line()}", err=True)
-    return cases
+        case = Case(index, spec, image, scores, answer.error, answer.preview)
+        typer.echo(f"{index + 1}/{len(specs)} {spec.category}: {case.line()}", err=True)
+        return case
+
+    with ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(one, enumerate(specs)))
 
 
 @app.command()
@@ -103,17 +108,20 @@ def main(
     out: Path = Path("out/eval"),
     server: Annotated[str, typer.Option(help="Address of the gateway.")] = "127.0.0.1:50050",
     last_stage: Annotated[str, typer.Option(help=f"Stop after one of: {', '.join(STAGES)}.")] = "package",
+    split: Annotated[Split, typer.Option(help="`val` to develop on; `test` only to report.")] = Split.TEST,
+    parallel: Annotated[int, typer.Option(help="Reconstructions in flight; the gateway may queue them.")] = 1,
     baseline_objects: Annotated[int, typer.Option(help="Training objects in each mean shape.")] = 64,
 ) -> None:
-    """Evaluate the service at an address on the test split."""
+    """Evaluate the service at an address on generated objects that training never saw."""
     if last_stage not in STAGES:
         raise typer.BadParameter(f"must be one of {', '.join(STAGES)}", param_hint="--last-stage")
-    specs = held_out_objects(count, seed)
+    specs = held_out_objects(count, seed, split)
     with SparkClient(server) as client:
-        cases = evaluate(client, specs, seed, STAGES[last_stage])
+        cases = evaluate(client, specs, seed, STAGES[last_stage], split, parallel)
     baseline = [asdict(one) for one in baseline_scores(specs, baseline_objects)]
     means = {name: float(np.mean([one[name] for one in baseline])) for name in baseline[0]}
-    report = write_report(out, cases, means, {"count": count, "seed": seed, "last_stage": last_stage})
+    asked = {"split": split.value, "count": count, "seed": seed, "last_stage": last_stage}
+    report = write_report(out, cases, means, asked)
     typer.echo(report.read_text())
     sys.exit(0 if any(case.scores for case in cases) else 1)
 

@@ -115,7 +115,8 @@ class Ensemble:
         if name == "triton":
             grpc_port = int(where["triton"].rpartition(":")[2])
             ports = triton.TritonPorts(grpc_port, free_port(), free_port())
-            command, environment = triton.command(self.models / "triton", MODELS, ports, self.home / "triton")
+            command, settings = triton.command(self.models / "triton", MODELS, ports, self.home / "triton")
+            environment.update(settings)
         else:
             package = "gateway" if name == "gateway" else f"services.{name}"
             command = [sys.executable, "-m", f"{package}.server"]
@@ -125,6 +126,7 @@ class Ensemble:
         data = self.home / "data"
         data.mkdir(parents=True, exist_ok=True)
         return {
+            "OMP_WAIT_POLICY": "PASSIVE",  # the members share the cores; spinning threads would starve one another
             "SPARK_VLM_ADDRESS": where["vlm"],
             "SPARK_VLM_PLAN_FOLDER": str(self.models / "vlm/compact-plan"),
             "SPARK_VLM_EDITOR_FOLDER": str(self.models / "vlm/compact-edit"),
