@@ -17,6 +17,8 @@ from training.draw import Draw
 from training.primitives import Look
 
 GAP = 0.004
+KNOB_TURN = 300.0
+"""Degrees that an appliance's knob turns: all of them have stops, since no picture could tell an endless one apart."""
 Corner = tuple[float, float, float]
 
 HINGE_AXES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.builder import Builder
 from training.draw import Draw
-from training.fittings import GAP, HANDLES_HELD_OUT, HANDLES_SEEN, Handle, door, hollow, knob
+from training.fittings import GAP, HANDLES_HELD_OUT, HANDLES_SEEN, KNOB_TURN, Handle, door, hollow, knob
 from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, finish
 from training.spec import ObjectSpec
 
@@ -46,11 +46,10 @@ def build(draw: Draw) -> ObjectSpec:
         window=glass, frame=(0.045 if layout["window"] == "wide" else 0.075), reach=draw.uniform(0.55, 0.8),
     )  # fmt: skip
     radius = min(0.28 * panel_width, 0.13 * height)
-    turn = None if draw.chance(0.5) else 300.0
     for index in range(layout["knobs"]):
         y = height * (0.2 + 0.3 * index)
         knob(
             b, grip.look, controls, door_high_x + panel_width / 2, y, depth + leaf * 0.8, radius, 0.022,
-            f"A round {grip.look.words} knob of a microwave oven's control panel.", parent=root, turn=turn,
+            f"A round {grip.look.words} knob of a microwave oven's control panel.", parent=root, turn=KNOB_TURN,
         )  # fmt: skip
     return b.finish("microwave", draw.style(layout))

@@ -9,7 +9,7 @@ import numpy as np
 from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
-from training.fittings import GAP, HANDLES_HELD_OUT, HINGE_AXES, Handle, handle, knob
+from training.fittings import GAP, HANDLES_HELD_OUT, HINGE_AXES, KNOB_TURN, Handle, handle, knob
 from training.palettes import APPLIANCE, DRUM, FITTING, GLASS, PANEL, RUBBER, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -183,9 +183,8 @@ def _knobs(
 ) -> None:
     count = layout["knobs"]
     assert isinstance(count, int)
-    turn = None if draw.chance(0.6) else 300.0
     radius = min(radius, 0.38 * (xs[1] - xs[0]) / (count + 1))
     for index in range(count):
         x = xs[0] + (xs[1] - xs[0]) * (index + 1) / (count + 1)
         caption = f"A round {metal.words} programme knob of a washing machine."
-        knob(b, metal, mark, x, y, z, radius, 0.03, caption, parent=0, turn=turn)
+        knob(b, metal, mark, x, y, z, radius, 0.03, caption, parent=0, turn=KNOB_TURN)
