@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export SPARK_HOME ?= $(CURDIR)/.spark
-# Two processes with two threads each beat four that fight for two cores.
-export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup demo test check format protos bench eval clean
+IMAGE ?= examples/microwave.png
+N ?= 100
+SEED ?= 7
+OUT ?= out/eval
+
+.PHONY: help setup demo test check format protos bench bench-refine eval preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,14 +25,14 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## reconstruct a sample image through the real services
 	$(BIN)/spark up
-	$(BIN)/spark reconstruct examples/microwave.png -o out/demo/asset
+	$(BIN)/spark reconstruct $(IMAGE) -o out/demo/asset
 	$(BIN)/spark validate out/demo/asset
 	@echo "asset:   $(CURDIR)/out/demo/asset"
 	@echo "picture: $(CURDIR)/out/demo/asset/preview.png"
 	@echo "'.venv/bin/spark down' stops the services (SPARK_HOME=$(SPARK_HOME))"
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 check: $(READY) ## lint and type-check everything
 	$(BIN)/ruff check .
@@ -45,6 +48,20 @@ format: $(READY) ## format code and contracts
 
 protos: $(READY) ## generate code from the contracts
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/buf generate
+
+bench: $(READY) ## print stage times, the gateway's own time and memory for the sample images
+	$(BIN)/spark up
+	$(BIN)/python -m training.bench
+
+bench-refine: $(READY) ## refinement on N objects of the validation split from SEED
+	$(BIN)/python -m training.bench_refine N=$(N) SEED=$(SEED) OUT=out/refine
+
+eval: $(READY) ## reconstruct N test objects generated from SEED through the services and score them into OUT
+	$(BIN)/spark up
+	$(BIN)/python -m training.evaluate --count $(N) --seed $(SEED) --out $(OUT)
+
+preview: $(READY) ## a contact sheet of generated objects in out/preview.png
+	$(BIN)/spark-training preview --count 24 -o out/preview.png
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) out .spark .mypy_cache .ruff_cache .pytest_cache .hypothesis

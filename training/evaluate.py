@@ -24,7 +24,9 @@ from PIL import Image
 
 from articulation.asset import Mesh
 from articulation.typing import ImageArray
+from client.cli import DEFAULT_HOME, MODELS
 from client.errors import ClientError
+from client.local.ensemble import Ensemble
 from client.sdk import SparkClient
 from gateway.meshes import read_glb
 from spark.convert import plan_from_proto
@@ -106,7 +108,10 @@ def main(
     count: int = 100,
     seed: int = 7,
     out: Path = Path("out/eval"),
-    server: Annotated[str, typer.Option(help="Address of the gateway.")] = "127.0.0.1:50050",
+    server: Annotated[
+        str | None, typer.Option(envvar="SPARK_SERVER", help="Gateway address; default: the local ensemble.")
+    ] = None,
+    home: Annotated[Path, typer.Option(envvar="SPARK_HOME", help="Home of the local ensemble.")] = DEFAULT_HOME,
     last_stage: Annotated[str, typer.Option(help=f"Stop after one of: {', '.join(STAGES)}.")] = "package",
     split: Annotated[Split, typer.Option(help="`val` to develop on; `test` only to report.")] = Split.TEST,
     parallel: Annotated[int, typer.Option(help="Reconstructions in flight; the gateway may queue them.")] = 1,
@@ -115,8 +120,11 @@ def main(
     """Evaluate the service at an address on generated objects that training never saw."""
     if last_stage not in STAGES:
         raise typer.BadParameter(f"must be one of {', '.join(STAGES)}", param_hint="--last-stage")
+    address = server or Ensemble(home, MODELS).gateway
+    if address is None:
+        raise typer.BadParameter("no local ensemble serves; start one with `spark up`", param_hint="--server")
     specs = held_out_objects(count, seed, split)
-    with SparkClient(server) as client:
+    with SparkClient(address) as client:
         cases = evaluate(client, specs, seed, STAGES[last_stage], split, parallel)
     baseline = [asdict(one) for one in baseline_scores(specs, baseline_objects)]
     means = {name: float(np.mean([one[name] for one in baseline])) for name in baseline[0]}
