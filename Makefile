@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all that a newcomer needs; both set up the environment first.
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell command -v python3.11),python3.12)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -44,7 +44,7 @@ class ArtifactStore:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._sessions: list[set[str]] = []
+        self._sessions: set[Session] = set()
 
     @classmethod
     def open(cls, url: str) -> ArtifactStore:
@@ -56,12 +56,12 @@ class ArtifactStore:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Write artifacts; they cannot be deleted while the context is open."""
-        written: set[str] = set()
-        self._sessions.append(written)
+        session = Session(self)
+        self._sessions.add(session)
         try:
-            yield Session(self, written)
+            yield session
         finally:
-            self._sessions.remove(written)
+            self._sessions.remove(session)
 
     async def get(self, digest: str) -> bytes:
         """All bytes of an artifact.
@@ -97,7 +97,7 @@ class ArtifactStore:
 
     async def delete(self, digests: Iterable[str]) -> None:
         """Remove artifacts, except those that an open session wrote. A missing one is no error."""
-        doomed = set(digests).difference(*self._sessions)
+        doomed = set(digests).difference(*(session.written for session in self._sessions))
         await asyncio.gather(*(self._delete(digest) for digest in doomed))
 
     async def _delete(self, digest: str) -> None:
@@ -129,11 +129,15 @@ class ArtifactStore:
 
 
 class Session:
-    """Writes artifacts and protects them from deletion; see `ArtifactStore.session`."""
+    """Writes artifacts and protects them from deletion; see `ArtifactStore.session`.
 
-    def __init__(self, store: ArtifactStore, written: set[str]) -> None:
+    Attributes:
+        written: digests written so far.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
         self.store = store
-        self._written = written
+        self.written: set[str] = set()
 
     async def put(self, path: str, data: bytes) -> pb.Artifact:
         """Store a file of a stage's result.
@@ -143,7 +147,7 @@ class Session:
             Unavailable: the store does not answer.
         """
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        self._written.add(digest)
+        self.written.add(digest)
         await self.store.write(digest, data)
         media_type = MEDIA_TYPES.get(Path(path).suffix, "application/octet-stream")
         return pb.Artifact(digest=digest, path=path, media_type=media_type, size_bytes=len(data))

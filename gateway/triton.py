@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import structlog
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, shared_memory
@@ -26,6 +28,10 @@ PEER = "triton"
 SHARED_MEMORY_BYTES = 64 * 1024
 """A request whose large tensors together reach this size hands them over in shared memory."""
 
+UNMAP_ATTEMPTS = 8
+UNMAP_SECONDS = 0.05
+"""Pause before the second try; it doubles each time."""
+_log = structlog.get_logger(__name__)
 _UNAVAILABLE = str(grpc.StatusCode.UNAVAILABLE)
 _DEADLINE = str(grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -114,7 +120,7 @@ class TritonModels:
                 inputs[name].set_data_from_numpy(np.ascontiguousarray(array))
             yield list(inputs.values())
             return
-        region = f"spark_{uuid.uuid4().hex}"
+        region = f"spark_{os.getpid()}_{uuid.uuid4().hex}"
         handle = shared_memory.create_shared_memory_region(region, region, total, create_only=True)
         try:
             shared_memory.set_shared_memory_region(handle, [np.ascontiguousarray(a) for a in tensors.values()])
@@ -131,12 +137,18 @@ class TritonModels:
             shared_memory.destroy_shared_memory_region(handle)
 
     async def _forget(self, region: str) -> None:
-        """Let Triton unmap a region; a Triton that died has done so already."""
-        try:
-            await self._client.unregister_system_shared_memory(region)
-        except InferenceServerException as error:
-            if error.status() != _UNAVAILABLE:
-                raise
+        """Let Triton unmap a region: it keeps one for a moment after it answered. The answer counts, come what may."""
+        for attempt in range(UNMAP_ATTEMPTS):
+            try:
+                await self._client.unregister_system_shared_memory(region)
+            except InferenceServerException as error:
+                if error.status() == _UNAVAILABLE:  # a Triton that died has unmapped it
+                    return
+                _log.info("region in use", region=region, error=str(error))
+                await asyncio.sleep(UNMAP_SECONDS * 2**attempt)
+            else:
+                return
+        _log.warning("region left mapped", region=region)
 
 
 @lru_cache(maxsize=64)

@@ -58,6 +58,16 @@ async def test_missing_artifacts_and_offsets_behind_the_end_are_typed(store: Art
     assert caught.value.violations[0].field == "offset"
 
 
+async def test_sessions_that_wrote_the_same_end_apart(store: ArtifactStore) -> None:
+    with store.session() as first:
+        with store.session() as second:
+            await first.put("a.json", b"shared")
+            await second.put("a.json", b"shared")
+        await first.put("b.json", b"more")
+        await store.delete([digest := await put(store, b"more")])
+        assert await store.get(digest) == b"more"
+
+
 async def test_an_open_session_protects_what_it_wrote(store: ArtifactStore) -> None:
     digest = await put(store, b"shared")
     with store.session() as session:

@@ -1,23 +1,21 @@
 """The gateway's Triton calls against a real tritonserver, with a toy model under part_dit's real configuration."""
 
+import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from triton_server import MODELS, triton_server
+from tritonclient.utils import InferenceServerException
 
-from client.local.triton import TritonPorts, command
+from client.local.ensemble import free_port
 from gateway.stages import shape
 from gateway.triton import TritonModels
 from serving.errors import ModelNotReady, Unavailable
 
-ROOT = Path(__file__).resolve().parents[2]
 MODEL = """
 import numpy as np
 import triton_python_backend_utils as utils
@@ -44,19 +42,13 @@ class TritonPythonModel:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """part_dit as above, and texture, whose weights are missing."""
     folder = tmp_path_factory.mktemp("repository")
     for name, code in (("part_dit", MODEL), ("texture", MODEL.replace("pass", "raise RuntimeError('no weights')"))):
         (folder / name / "1").mkdir(parents=True)
-        shutil.copy(ROOT / "models/triton" / name / "config.pbtxt", folder / name)
+        shutil.copy(MODELS / name / "config.pbtxt", folder / name)
         (folder / name / "1/model.py").write_text(code)
     (folder / "part_dit/1/weights").mkdir()
     (folder / "part_dit/1/weights/model.safetensors").write_bytes(b"toy")
@@ -65,35 +57,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    ports = TritonPorts(free_port(), free_port(), free_port())
-    work = tmp_path_factory.mktemp("triton")
-    arguments, environment = command(repository, ["part_dit", "texture"], ports, work)
-    with (
-        (work / "log").open("wb") as log,
-        subprocess.Popen(arguments, env=environment, stderr=log, stdout=log) as server,
-    ):
-        try:
-            _wait(f"127.0.0.1:{ports.grpc}", server, work / "log")
-            yield f"127.0.0.1:{ports.grpc}"
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    with grpc.insecure_channel(address) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        request = service_pb2.ModelReadyRequest(name="part_dit")
-        deadline = time.monotonic() + 60
-        while True:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                if stub.ModelReady(request, wait_for_ready=True, timeout=5).ready:
-                    return
-            except grpc.RpcError:
-                pass  # it does not listen yet
-            time.sleep(0.2)
+    with triton_server(repository, ["part_dit", "texture"], tmp_path_factory.mktemp("triton")) as server:
+        yield server.address
 
 
 @pytest.fixture(params=[True, False], ids=["shared memory", "inline"])
@@ -125,7 +90,21 @@ async def test_every_byte_reaches_the_model(models: TritonModels) -> None:
     assert vertices[:, 1] == pytest.approx(boxes[:, :3] + boxes[:, 3:])
     assert vertices[:, 2, 0] == pytest.approx(sent["part_images"].reshape(3, -1).mean(1), rel=1e-4)
     assert (model.model, model.version, len(model.digest)) == ("part_dit", "1", 64)
-    assert not list(Path("/dev/shm").glob("spark_*"))
+    assert not list(Path("/dev/shm").glob(f"spark_{os.getpid()}_*"))
+
+
+async def test_a_region_still_in_use_is_unmapped_later(models: TritonModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    unregister, refusals = models._client.unregister_system_shared_memory, iter(range(2))
+
+    async def in_use_twice(region: str) -> None:
+        if next(refusals, None) is not None:
+            raise InferenceServerException("it is currently in use", status=str(grpc.StatusCode.INTERNAL))
+        await unregister(region)
+
+    monkeypatch.setattr(models._client, "unregister_system_shared_memory", in_use_twice)
+    await models.infer("part_dit", "", tensors(), shape.OUTPUTS, 20)
+    regions = await models._client.get_system_shared_memory_status()
+    assert not regions.regions
 
 
 async def test_only_what_is_loaded_is_served(models: TritonModels) -> None:
@@ -146,4 +125,4 @@ async def test_a_killed_server_is_unavailable(repository: Path) -> None:
     with pytest.raises(Unavailable):
         await models.served()
     await models.close()
-    assert not list(Path("/dev/shm").glob("spark_*"))
+    assert not list(Path("/dev/shm").glob(f"spark_{os.getpid()}_*"))
