@@ -238,7 +238,7 @@ class PartDiTPipeline(DiffusionPipeline):
 
 def _stop_if(cancelled: Callable[[], bool]) -> None:
     if cancelled():
-        raise GenerationCancelled
+        raise GenerationCancelled("stopped before its end")
 
 
 def _check_range(field: str, value: float, lowest: int, highest: int) -> None:

@@ -1,16 +1,14 @@
 """The launcher starts a real tritonserver that runs Python models in this environment."""
 
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
+from triton_server import inputs, triton_server
 
 from client.local import triton
-from client.local.ensemble import free_port, healthy
 
 CONFIG = """
 name: "probe"
@@ -37,27 +35,13 @@ def address(tmp_path: Path) -> Iterator[str]:
     (folder / "1").mkdir(parents=True)
     (folder / "config.pbtxt").write_text(CONFIG)
     (folder / "1/model.py").write_text(MODEL)
-    ports = triton.TritonPorts(free_port(), free_port(), free_port())
-    command, environment = triton.command(tmp_path / "repository", ["probe"], ports, tmp_path / "work")
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        found = f"127.0.0.1:{ports.grpc}"
-        deadline = time.monotonic() + 60
-        while not healthy(found):
-            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
-            time.sleep(0.1)
-        yield found
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with triton_server(tmp_path / "repository", ["probe"], tmp_path) as server:
+        yield server.address
 
 
 def test_a_torch_model_answers_over_grpc(address: str) -> None:
     client = grpcclient.InferenceServerClient(address)
-    tensor = grpcclient.InferInput("x", [3], "FP32")
-    tensor.set_data_from_numpy(np.array([1, 2, 3], np.float32))
-    result = client.infer("probe", [tensor]).as_numpy("y")
+    result = client.infer("probe", inputs({"x": np.array([1, 2, 3], np.float32)})).as_numpy("y")
     assert result.tolist() == [1, 4, 9]
 
 

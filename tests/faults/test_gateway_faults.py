@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import uuid
 from pathlib import Path
 
@@ -12,15 +11,10 @@ from gateway_fixtures import Api, GatewayProcess, local_gateway, refusal, toy_se
 from obstore.exceptions import GenericError
 from toy_services import ToyServices, picture
 
+from client.local.ensemble import free_port
 from serving.errors import StorageFull, Unavailable
 from serving.status import from_status
 from spark.v1 import reconstruction_service_pb2 as pb
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

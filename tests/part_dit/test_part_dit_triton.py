@@ -1,7 +1,5 @@
 """The shape stage as callers meet it: a real tritonserver, a toy checkpoint, gRPC."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +8,12 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
 from torch import Tensor
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from triton_server import TritonServer, copy_model, inputs, triton_server
+from tritonclient.utils import InferenceServerException
 
-from client.local import triton
-from client.local.ensemble import free_port, healthy
 from services.part_dit.pipeline import PartDiTPipeline
 from services.part_dit.tensors import pack
 
-MODEL = Path(__file__).parents[2] / "models/triton/part_dit"
 OPTIONS = {
     "seed": np.array([5], np.int64),
     "num_steps": np.array([2], np.int32),
@@ -26,43 +22,22 @@ OPTIONS = {
 }
 
 
-def copy_model(repository: Path, name: str) -> Path:
-    """The model under another name, without weights; its version folder."""
-    version = repository / name / "1"
-    version.mkdir(parents=True)
-    config = (MODEL / "config.pbtxt").read_text().replace('name: "part_dit"', f'name: "{name}"')
-    (repository / name / "config.pbtxt").write_text(config)
-    shutil.copy(MODEL / "1/model.py", version)
-    return version
-
-
 @pytest.fixture(scope="module")
-def address(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     folder = tmp_path_factory.mktemp("triton")
-    (copy_model(folder / "repository", "part_dit") / "weights").symlink_to(weights)
-    copy_model(folder / "repository", "untrained")
-    ports = triton.TritonPorts(free_port(), free_port(), free_port())
-    command, environment = triton.command(folder / "repository", ["part_dit"], ports, folder / "work")
-    log, found = folder / "log", f"127.0.0.1:{ports.grpc}"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 120
-        while not healthy(found):
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
-            time.sleep(0.1)
-        yield found
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
+    (copy_model(folder / "repository", "part_dit", "part_dit") / "weights").symlink_to(weights)
+    copy_model(folder / "repository", "part_dit", "untrained")
+    with triton_server(folder / "repository", ["part_dit"], folder) as server:
+        yield server
+
+
+@pytest.fixture
+def address(server: TritonServer) -> str:
+    return server.address
 
 
 def ask(address: str, tensors: dict[str, np.ndarray]) -> grpcclient.InferResult:
-    inputs = []
-    for name, array in tensors.items():
-        inputs.append(grpcclient.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype)))
-        inputs[-1].set_data_from_numpy(np.ascontiguousarray(array))
-    return grpcclient.InferenceServerClient(address).infer("part_dit", inputs)
+    return grpcclient.InferenceServerClient(address).infer("part_dit", inputs(tensors))
 
 
 def arrays(request_tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -88,19 +63,14 @@ def test_a_cycle_is_an_invalid_argument(address: str, request_tensors: dict[str,
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
-def test_a_cancelled_request_stops_the_sampling(address: str, request_tensors: dict[str, Tensor]) -> None:
+def test_a_cancelled_request_stops_the_sampling(server: TritonServer, request_tensors: dict[str, Tensor]) -> None:
     tensors = arrays(request_tensors) | {"num_steps": np.array([1000], np.int32)}
-    inputs = []
-    for name, array in tensors.items():
-        inputs.append(grpcclient.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype)))
-        inputs[-1].set_data_from_numpy(np.ascontiguousarray(array))
-    client = grpcclient.InferenceServerClient(address)
-    call = client.async_infer("part_dit", inputs, callback=lambda result, error: None)
-    time.sleep(0.5)
+    client = grpcclient.InferenceServerClient(server.address)
+    call = client.async_infer("part_dit", inputs(tensors), callback=lambda result, error: None)
+    time.sleep(0.5)  # sooner, it could be cancelled before it is at work
     call.cancel()
-    start = time.monotonic()
-    ask(address, arrays(request_tensors))
-    assert time.monotonic() - start < 3, "the one instance was still busy with the cancelled request"
+    server.wait_for_log("cancelled: stopped")
+    assert ask(server.address, arrays(request_tensors)).as_numpy("vertices").any()
 
 
 def test_missing_weights_fail_the_load_and_say_so(address: str) -> None:

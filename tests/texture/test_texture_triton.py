@@ -1,7 +1,5 @@
 """The model folder in a real tritonserver, with a toy checkpoint beside it."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,54 +8,32 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
 from texture_scenes import CAMERA, parts, pictures, toy_pipeline
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from triton_server import TritonServer, copy_model, inputs, triton_server
+from tritonclient.utils import InferenceServerException
 
-from client.local import triton
-from client.local.ensemble import free_port, healthy
 from services.texture.pipeline import PartMesh, TexturePipeline
 from services.texture.tensors import encode
 
-SOURCE = Path(__file__).parents[2] / "models/triton/texture"
 RED = (200, 40, 30)
-
-
-def copy_model(target: Path) -> None:
-    (target / "1").mkdir(parents=True)
-    config = (SOURCE / "config.pbtxt").read_text()
-    (target / "config.pbtxt").write_text(config.replace('name: "texture"', f'name: "{target.name}"'))
-    shutil.copy(SOURCE / "1/model.py", target / "1/model.py")
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
-    copy_model(folder / "texture")
-    copy_model(folder / "bare")
-    toy_pipeline().save_pretrained(folder / "texture/1/weights")
+    toy_pipeline().save_pretrained(copy_model(folder, "texture", "texture") / "weights")
+    copy_model(folder, "texture", "bare")
     return folder
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("server")
+def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    with triton_server(repository, ["texture"], tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
-@pytest.fixture(scope="module")
-def client(repository: Path, work: Path) -> Iterator[grpcclient.InferenceServerClient]:
-    ports = triton.TritonPorts(free_port(), free_port(), free_port())
-    command, environment = triton.command(repository, ["texture"], ports, work)
-    with (work / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        address = f"127.0.0.1:{ports.grpc}"
-        deadline = time.monotonic() + 120
-        while not healthy(address):
-            assert server.poll() is None and time.monotonic() < deadline, (work / "log").read_text()[-3000:]
-            time.sleep(0.2)
-        yield grpcclient.InferenceServerClient(address)
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
+@pytest.fixture
+def client(server: TritonServer) -> grpcclient.InferenceServerClient:
+    return grpcclient.InferenceServerClient(server.address)
 
 
 def request(meshes: list[PartMesh], **changes: np.ndarray) -> list[grpcclient.InferInput]:
@@ -73,12 +49,7 @@ def request(meshes: list[PartMesh], **changes: np.ndarray) -> list[grpcclient.In
         "texture_size": np.array([64], dtype=np.int32),
         "seed": np.array([3], dtype=np.int64),
     }
-    inputs = []
-    for name, array in {**arrays, **changes}.items():
-        tensor = grpcclient.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-        tensor.set_data_from_numpy(array)
-        inputs.append(tensor)
-    return inputs
+    return inputs({**arrays, **changes})
 
 
 def test_answers_what_the_pipeline_answers(client: grpcclient.InferenceServerClient, repository: Path) -> None:
@@ -124,14 +95,13 @@ def test_a_version_without_weights_does_not_load(client: grpcclient.InferenceSer
     assert not client.is_model_ready("bare")
 
 
-def test_cancelled_request_stops_and_the_next_is_served(client: grpcclient.InferenceServerClient, work: Path) -> None:
+def test_cancelled_request_stops_and_the_next_is_served(
+    server: TritonServer, client: grpcclient.InferenceServerClient
+) -> None:
     many = [PartMesh(part.vertices, part.faces) for part in parts() * 30]
     large = request(many, texture_size=np.array([1024], dtype=np.int32))
     call = client.async_infer("texture", large, lambda result, error: None)
-    time.sleep(0.5)
+    time.sleep(0.5)  # sooner, it could be cancelled before it is at work
     call.cancel()
-    deadline = time.monotonic() + 60
-    while "cancelled: stopped" not in (work / "log").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    server.wait_for_log("cancelled: stopped")
     assert client.infer("texture", request(parts())).as_numpy("textures").shape == (2, 64, 64, 3)

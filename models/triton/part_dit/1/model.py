@@ -44,8 +44,9 @@ class TritonPythonModel:
             )
         except InvalidInput as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
-        except GenerationCancelled:
-            return _failure("cancelled by the caller", pb_utils.TritonError.CANCELLED)
+        except GenerationCancelled as error:
+            pb_utils.Logger.log_info(f"cancelled: {error}")
+            return _failure(str(error), pb_utils.TritonError.CANCELLED)
         tensors = [pb_utils.Tensor.from_dlpack(name, tensor) for name, tensor in pack(meshes).items()]
         return pb_utils.InferenceResponse(output_tensors=tensors)
 
