@@ -20,9 +20,7 @@ def main() -> None:
         services = {file.name for file in request.proto_file if file.service}
         wanted = [name for name in request.file_to_generate if name in services]
         if wanted:
-            code = protoc.main(
-                ["protoc", f"--descriptor_set_in={descriptors}", f"--grpc_python_out={folder}", *wanted]
-            )
+            code = protoc.main(["protoc", f"--descriptor_set_in={descriptors}", f"--grpc_python_out={folder}", *wanted])
             if code:
                 response.error = f"grpc_tools.protoc ended with {code}"
         for path in sorted(Path(folder).rglob("*_pb2_grpc.py")):
