@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from client.errors import ClientError
+from client.errors import ClientError, ServerUnavailableError
 from client.local.ensemble import Ensemble, EnsembleError
 from client.local.triton import TritonUnavailable
 from client.progress import StageProgress, stage_word
@@ -55,6 +55,9 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="The same seed gives the same asset.")] = 0,
     hint: Annotated[list[str] | None, typer.Option(help='What you know, e.g. "two drawers"; repeatable.')] = None,
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "standard",
+    request_id: Annotated[
+        str | None, typer.Option(help="The id of a job that failed for want of a service: go on where it stopped.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")] = False,
     home: Home = DEFAULT_HOME,
     models: Models = MODELS,
@@ -67,7 +70,9 @@ def reconstruct(
     try:
         address = server or _local_gateway(home, models)
         with SparkClient(address) as client:
-            name = client.create(image.read_bytes(), seed=seed, quality=quality_value, part_hints=hint or ())
+            name = client.create(
+                image.read_bytes(), seed=seed, quality=quality_value, part_hints=hint or (), request_id=request_id
+            )
             result = _follow(client, name, quiet=as_json)
             files = client.download_asset(result, out)
     except ClientError as error:
@@ -99,7 +104,11 @@ def _follow(client: SparkClient, name: str, quiet: bool) -> pb.Reconstruction:
         client.cancel(name)
         errors.print(f"cancelled {name}")
         raise typer.Exit(INTERRUPTED) from None
-    return checked(client.get(name))
+    try:
+        return checked(client.get(name))
+    except ServerUnavailableError:
+        errors.print(f"to go on where it stopped, repeat the command with --request-id {name.partition('/')[2]}")
+        raise
 
 
 def _summary(result: pb.Reconstruction, out: Path, files: list[Path]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, Reconstruct
 from serving.errors import (
     Cancelled,
     DeadlineExceeded,
+    ModelNotReady,
     NotFinished,
     NotFound,
     Overloaded,
@@ -40,7 +41,7 @@ STATES: dict[str, pb.ReconstructionState] = {
 }
 FINAL = (pb.RECONSTRUCTION_STATE_SUCCEEDED, pb.RECONSTRUCTION_STATE_FAILED, pb.RECONSTRUCTION_STATE_CANCELLED)
 UNFINISHED = ["DELAYED", "ENQUEUED", "PENDING"]
-PASSING = (Unavailable, StorageFull, DeadlineExceeded, Overloaded)
+PASSING = (Unavailable, StorageFull, DeadlineExceeded, Overloaded, ModelNotReady)
 """Errors whose cause may be gone by now: a repeated request takes up such a reconstruction where it failed."""
 RETRY_WHEN_FULL = timedelta(seconds=30)
 

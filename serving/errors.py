@@ -110,7 +110,7 @@ class Reason(StrEnum):
     STORAGE_FULL = (
         "STORAGE_FULL",
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "The artifact store has no room left.",
+        "The artifact store, or the disk that a stage works on, has no room left.",
     )
     DEADLINE_EXCEEDED = (
         "DEADLINE_EXCEEDED",
@@ -248,7 +248,7 @@ class Overloaded(SparkError):
 
 
 class StorageFull(SparkError):
-    """The artifact store has no room left."""
+    """The artifact store, or the disk that a stage works on, has no room left."""
 
     reason = Reason.STORAGE_FULL
 

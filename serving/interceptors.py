@@ -6,6 +6,7 @@ the proto (protovalidate), turns exceptions into `google.rpc.Status`, and counts
 
 from __future__ import annotations
 
+import errno
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from google.protobuf.message import Message
 from prometheus_client import Histogram
 
 from articulation.errors import InvalidArticulation
-from serving.errors import DeadlineExceeded, FieldViolation, InvalidPlan, InvalidRequest, SparkError
+from serving.errors import DeadlineExceeded, FieldViolation, InvalidPlan, InvalidRequest, SparkError, StorageFull
 from serving.status import DETAILS_KEY, hidden, to_status
 
 SECONDS = Histogram(
@@ -138,6 +139,8 @@ def as_spark_error(error: Exception, where: str) -> SparkError:
         return error
     if isinstance(error, InvalidArticulation):
         return InvalidPlan.at(f"plan.{error.field}", error.problem)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("the server's disk is full")
     return hidden(error, where)
 
 

@@ -11,7 +11,7 @@ class RefinementSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SPARK_REFINEMENT_", frozen=True)
 
-    address: str = "127.0.0.1:50053"
+    address: str = "127.0.0.1:50052"
     """Host and port to listen on."""
     metrics_port: int | None = None
     """Where Prometheus reads; none by default."""

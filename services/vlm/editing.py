@@ -28,8 +28,8 @@ class ImageEditor:
         self._pipeline = pipeline
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open a diffusers folder.
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Open a diffusers folder on a torch device.
 
         Raises:
             serving.errors.ModelNotReady: the folder holds no pipeline, or not all of it.
@@ -42,7 +42,7 @@ class ImageEditor:
             )
         except OSError as error:
             raise ModelNotReady(f"no image-editing model in {folder.name}", metadata={"model": MODEL_NAME}) from error
-        pipeline.unet.eval().to(memory_format=torch.channels_last)
+        pipeline.unet.eval().to(device=device, memory_format=torch.channels_last)
         return cls(pipeline)
 
     def part_references(self, image: ImageArray, plan: Plan, seed: int) -> tuple[ImageArray, list[ImageArray]]:
@@ -93,7 +93,8 @@ class ImageEditor:
         batch = len(task)
         pixels = network_image(image, self._pipeline.image_size).expand(batch, -1, -1, -1)
         prompt = draw_prompt(PlanTensors.from_plan(plan, batch), coordinates, asked, task, pixels)
-        edits = self._pipeline(pixels, prompt, torch.Generator().manual_seed(seed))
+        device = self._pipeline.unet.device
+        edits = self._pipeline(pixels.to(device), prompt.to(device), torch.Generator().manual_seed(seed)).cpu()
         pictures = (composite(edits) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
         return list(pictures.contiguous().numpy())
 

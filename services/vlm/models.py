@@ -58,7 +58,7 @@ def load_models(settings: VlmSettings) -> Models:
     """Open both folders of the settings."""
     return Models(
         planner=_load(settings.plan_folder, lambda folder: TransformersEngine.load(folder, settings.device)),
-        editor=_load(settings.editor_folder, ImageEditor.load),
+        editor=_load(settings.editor_folder, lambda folder: ImageEditor.load(folder, settings.device)),
     )
 
 

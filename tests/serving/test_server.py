@@ -1,6 +1,7 @@
 """A real `grpc.aio` server with the shared interceptor, driven through the VLM and refinement contracts."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from articulation.errors import InvalidArticulation
-from serving.errors import InvalidRequest, ModelNotReady, SparkError, Unavailable
+from serving.errors import InvalidRequest, ModelNotReady, Reason, SparkError, Unavailable
 from serving.interceptors import SparkInterceptor
 from serving.server import RunningServer, ServerOptions, running
 from serving.status import from_rpc_error, from_status
@@ -37,6 +38,8 @@ class Vlm(vgrpc.VlmServiceServicer):
                 raise ModelNotReady("no weights", metadata={"model": "vlm"})
             case b"cycle":
                 raise InvalidArticulation("parts[1].parent_index", "is part of a cycle")
+            case b"full":
+                raise OSError(errno.ENOSPC, "No space left on device", "/var/tmp/asset")
             case b"bug":
                 raise KeyError("secret of the house")
             case b"slow":
@@ -117,6 +120,12 @@ async def test_an_impossible_plan_names_its_field(channel) -> None:
     error = await refusal(vgrpc.VlmServiceStub(channel).PlanArticulation(pb.PlanArticulationRequest(image=b"cycle")))
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.violations[0].field == "plan.parts[1].parent_index"
+
+
+async def test_a_full_disk_is_said_without_its_path(channel) -> None:
+    error = await refusal(vgrpc.VlmServiceStub(channel).PlanArticulation(pb.PlanArticulationRequest(image=b"full")))
+    assert error.reason is Reason.STORAGE_FULL
+    assert "/var/tmp" not in error.message
 
 
 async def test_a_bug_shows_an_id_and_nothing_else(channel, capsys) -> None:
