@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from articulation.files import png
 from articulation.typing import ImageArray
 from serving.errors import InvalidImage
 
@@ -50,14 +51,7 @@ def normalise(data: bytes) -> bytes:
     if grey_range.max() <= ONE_COLOUR_RANGE:
         raise InvalidImage.at(FIELD, "shows one colour and no object")
     square = ImageOps.pad(image, (SIZE, SIZE), Image.Resampling.LANCZOS, color=(255, 255, 255))
-    return encode_png(np.asarray(square))
-
-
-def encode_png(pixels: ImageArray) -> bytes:
-    """(H, W, 3) pixels as PNG bytes without metadata."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+    return png(np.asarray(square))
 
 
 def read_rgb(data: bytes) -> ImageArray:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.images import encode_png, read_rgb
+from articulation.files import png
+from gateway.images import read_rgb
 from gateway.meshes import read_textured_glb
 from gateway.package.build import build_asset
 from gateway.package.errors import AssetRejected
@@ -39,5 +40,5 @@ def package(plan: bytes, meshes: Sequence[bytes], image: bytes, name: str) -> tu
         found = validate(folder)
         if not found.ok:
             raise AssetRejected(found.problems)
-        files[PREVIEW] = encode_png(render_preview(folder / URDF, read_rgb(image)))
+        files[PREVIEW] = png(render_preview(folder / URDF, read_rgb(image)))
     return files, found.to_json() | {"notes": list(asset.notes)}

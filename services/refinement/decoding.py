@@ -6,36 +6,19 @@ import io
 
 import numpy as np
 import trimesh
-from PIL import Image, UnidentifiedImageError
 
 from articulation.typing import ImageArray
+from serving import pictures
 from serving.errors import InvalidImage, InvalidRequest
 
 
 def image(content: bytes, field: str, max_pixels: int) -> ImageArray:
-    """Decode a picture on white.
-
-    Args:
-        content: PNG or any format that Pillow reads.
-        field: of the request, for the error.
-        max_pixels: largest accepted width times height.
-
-    Returns:
-        (S, S, 3) sRGB.
+    """(S, S, 3) sRGB of a picture of an object on white.
 
     Raises:
-        InvalidImage: unreadable, too large, not square, or nothing but background.
+        InvalidImage: as `serving.pictures.decode`, or nothing but background.
     """
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            width, height = opened.size
-            if width * height > max_pixels:
-                raise InvalidImage.at(field, f"has {width} x {height} pixels, more than {max_pixels}")
-            if width != height:
-                raise InvalidImage.at(field, f"must be square, is {width} x {height}")
-            pixels = np.asarray(opened.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidImage.at(field, f"cannot be read: {error}") from error
+    pixels = pictures.decode(content, field, max_pixels)
     if (pixels > 240).all():
         raise InvalidImage.at(field, "shows no object, only white")
     return pixels

@@ -8,12 +8,12 @@ import grpc
 import torch
 from pydantic_settings import CliApp
 
-from services.vlm import pictures
+from articulation.files import png
 from services.vlm.models import Loaded, M, Models, load_models
 from services.vlm.planner import plan_image
 from services.vlm.settings import VlmSettings
 from services.vlm.worker import ModelWorker
-from serving import logging
+from serving import logging, pictures
 from serving.errors import InvalidRequest, ModelNotReady
 from serving.server import Register, ServerOptions, running, stop_signal
 from spark.convert import plan_from_proto, plan_to_proto
@@ -51,7 +51,7 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
         whole, parts = await self._worker.run(lambda _: editor.model.part_references(image, plan, request.seed))
         return pb.GeneratePartReferencesResponse(
-            object_image=pictures.encode(whole), part_images=map(pictures.encode, parts), model=editor.version
+            object_image=png(whole), part_images=map(png, parts), model=editor.version
         )
 
     async def PredictOpenState(
@@ -65,7 +65,7 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
         opening = list(request.opening)
         opened = await self._worker.run(lambda _: editor.model.open_state(image, plan, opening, request.seed))
-        return pb.PredictOpenStateResponse(image=pictures.encode(opened), model=editor.version)
+        return pb.PredictOpenStateResponse(image=png(opened), model=editor.version)
 
 
 def _ready(model: Loaded[M] | ModelNotReady) -> Loaded[M]:

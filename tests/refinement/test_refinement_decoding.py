@@ -1,24 +1,16 @@
 """Bytes of a request: what is read, and how refusals name the field."""
 
-import io
-
 import numpy as np
 import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from articulation.files import png
 from services.refinement import decoding
 from serving.errors import InvalidImage, InvalidRequest
 
 BOX = trimesh.creation.box().export(file_type="glb")
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 GREY = np.full((32, 32, 3), 99, dtype=np.uint8)
@@ -71,17 +63,7 @@ def test_an_image_is_read() -> None:
     np.testing.assert_array_equal(decoding.image(png(GREY), "open_image", 10**6), GREY)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"no image", "cannot be read"),
-        (png(GREY)[:60], "cannot be read"),
-        (png(GREY[:16]), "square"),
-        (png(np.full((300, 300, 3), 9, dtype=np.uint8)), "more than"),
-        (png(np.full((32, 32, 3), 255, dtype=np.uint8)), "no object"),
-    ],
-)
-def test_an_unusable_image_is_refused(content: bytes, problem: str) -> None:
-    with pytest.raises(InvalidImage, match=problem) as caught:
-        decoding.image(content, "open_image", 64 * 64)
+def test_an_image_without_an_object_is_refused() -> None:
+    with pytest.raises(InvalidImage, match="no object") as caught:
+        decoding.image(png(np.full((32, 32, 3), 255, dtype=np.uint8)), "open_image", 64 * 64)
     assert caught.value.violations[0].field == "open_image"

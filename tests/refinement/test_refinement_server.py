@@ -1,15 +1,14 @@
 """The refinement service over real gRPC."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
 
 import box_scenes
 import grpc
 import numpy as np
 import pytest
-from PIL import Image
 
+from articulation.files import png
 from services.refinement.optimiser import Schedule
 from services.refinement.server import SERVICE, RefinementServicer
 from services.refinement.settings import RefinementSettings
@@ -24,12 +23,6 @@ PARTS = box_scenes.cabinet()
 EXACT = box_scenes.plan(PARTS)
 SHORT = Schedule(camera_steps=4, joint_steps=4, sizes=(32,), search_size=32, settle_steps=2, report_every=2)
 ENDLESS = Schedule(camera_steps=10**6, joint_steps=4, sizes=(32,), search_size=32, report_every=1)
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")

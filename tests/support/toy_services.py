@@ -20,6 +20,7 @@ from tritonclient.grpc import service_pb2_grpc as kserve_grpc
 from tritonclient.utils import triton_to_np_dtype
 
 from articulation.camera import Camera
+from articulation.files import png
 from serving.errors import ModelNotReady
 from serving.interceptors import SparkInterceptor
 from spark.v1 import articulation_pb2 as apb
@@ -85,12 +86,6 @@ def _box(center, half_extent) -> apb.Box:
 
 def _pixels(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 class ToyVlm(vgrpc.VlmServiceServicer):
@@ -170,13 +165,15 @@ class ToyVlm(vgrpc.VlmServiceServicer):
             canvas = np.full_like(pixels, 255)
             if part.caption != "without surface":
                 canvas[100:-100, 100:-100] = colour
-            images.append(_png(canvas))
-        return vpb.GeneratePartReferencesResponse(object_image=_png(pixels), part_images=images, model=MODEL)
+            images.append(png(canvas))
+        return vpb.GeneratePartReferencesResponse(object_image=png(pixels), part_images=images, model=MODEL)
 
     async def PredictOpenState(self, request, context):
         await self.board.arrive("open")
         assert len(request.opening) == len(request.plan.parts)
-        return vpb.PredictOpenStateResponse(image=_png(_pixels(request.image) * 0.9 + 20), model=MODEL)
+        return vpb.PredictOpenStateResponse(
+            image=png((_pixels(request.image) * 0.9 + 20).astype(np.uint8)), model=MODEL
+        )
 
 
 class ToyTriton(kserve_grpc.GRPCInferenceServiceServicer):

@@ -1,4 +1,4 @@
-"""Image files of requests and responses."""
+"""Pictures in requests between services, which are square by then."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from serving.errors import InvalidImage
 
 
 def decode(content: bytes, field: str, max_pixels: int) -> ImageArray:
-    """(S, S, 3) sRGB of a square picture file; transparency becomes white.
+    """(S, S, 3) sRGB of a square picture file in any format that Pillow reads; transparency becomes white.
+
+    Args:
+        content: of the file.
+        field: of the request, for the error.
+        max_pixels: largest accepted width times height.
 
     Raises:
-        serving.errors.InvalidImage: naming `field`: unreadable, too large or not square.
+        InvalidImage: unreadable, too large or not square.
     """
     try:
         with Image.open(io.BytesIO(content)) as opened:
@@ -29,10 +34,3 @@ def decode(content: bytes, field: str, max_pixels: int) -> ImageArray:
         raise InvalidImage.at(field, f"cannot be read: {error}") from error
     white = Image.new("RGBA", layer.size, "white")
     return np.asarray(Image.alpha_composite(white, layer).convert("RGB"))
-
-
-def encode(image: ImageArray) -> bytes:
-    """A PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
