@@ -139,9 +139,8 @@ class ToyVlm(vgrpc.VlmServiceServicer):
         )
         if "cycle" in words:
             door.parent_index, knob.parent_index = 2, 1
-        if "jammed" in words:  # hinged inside the body: it cannot travel
-            door.joint.origin.CopyFrom(_vector([0, 0, -d]))
-            door.joint.axis.CopyFrom(_vector([1, 0, 0]))
+        if "jammed" in words:  # the knob stays where it is, right before the door
+            knob.parent_index = 0
         if "slash" in words:
             door.name = "../door"
         a, e, r, fov, u, v = CAMERA.to_array()
