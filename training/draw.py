@@ -51,10 +51,6 @@ class Draw:
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * float(self.rng.random())
 
-    def integer(self, low: int, high: int) -> int:
-        """Uniform in [low, high], both ends included."""
-        return low + int(self.rng.random() * (high - low + 1))
-
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from services.vlm.edit_model import composite
 from services.vlm.edit_pipeline import CompactEditPipeline
 from services.vlm.edit_prompt import CHANNELS, EditTask, draw_prompt
+from training import card
 from training.edit_data import SLOTS, EditBatch, EditData, exact_batch, imagine
 
 EVALUATION_BATCH = 64
@@ -39,7 +39,7 @@ else.
 - **Data**: {objects} generated objects of `training.objects` a run, split TRAIN, each in random surroundings, with
   {edits} edits rendered on white. Prompts were drawn from plans with random errors in boxes, joints, limits and camera,
   one hinge in seventeen on the wrong side, while the target stayed true. No picture or object of anybody else.
-- **Training**: {steps} steps of {batch} edits in {seconds} s on {hardware}; Muon and AdamW (`training/loop.py`),
+- **Training**: {steps} steps of {batch} edits in {seconds:.0f} s on {hardware}; Muon and AdamW (`training/loop.py`),
   exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
 
@@ -100,12 +100,10 @@ def export(pipeline: CompactEditPipeline, folder: Path, facts: Mapping[str, Any]
         facts: fields of the card and of `training.json`.
         metrics: held-out quality.
     """
-    parameters = sum(p.numel() for p in pipeline.unet.parameters())
     pipeline.unet.half()
     pipeline.save_pretrained(folder)
-    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in metrics.items())
-    (folder / "README.md").write_text(_CARD.format(**facts, million=parameters / 1e6, edits=len(SLOTS), rows=rows))
-    (folder / "training.json").write_text(json.dumps({**facts, "held_out": dict(metrics)}, indent=2) + "\n")
+    million = card.million_parameters(pipeline.unet)
+    card.write_card(folder, _CARD, facts, metrics, million=million, edits=len(SLOTS), rows=card.measure_rows(metrics))
 
 
 def averaged_pipeline(unet: torch.nn.Module, weights: dict[str, Tensor]) -> CompactEditPipeline:

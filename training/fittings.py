@@ -13,7 +13,6 @@ import numpy as np
 
 from articulation.joint import Joint, JointType
 from training.builder import Builder
-from training.draw import Draw
 from training.primitives import Look
 
 GAP = 0.004
@@ -124,7 +123,6 @@ def panel(
 
 def door(
     b: Builder,
-    draw: Draw,
     look: Look,
     low: Corner,
     high: Corner,
@@ -138,8 +136,7 @@ def door(
     reach: float = 0.5,
 ) -> int:
     """A hinged leaf with its handle on the free side; `reach` is the handle's length as a fraction of that side."""
-    label = "lid" if hinge == "rear" else "door"
-    link = b.link(label, look, caption, 0, swing(hinge, low, high, degrees))
+    link = b.link("door", look, caption, 0, swing(hinge, low, high, degrees))
     panel(b, link, look, low, high, window, frame)
     (x0, y0, _), (x1, y1, z1) = low, high
     width, height = x1 - x0, y1 - y0
@@ -162,7 +159,6 @@ def drawer(
     travel: float,
     grip: Handle,
     caption: str,
-    parent: int = 0,
 ) -> int:
     """A drawer: front leaf from `low` to `high`, tray inside the cell, `travel` as a fraction of the tray's depth."""
     (x0, y0, z0), (x1, y1, z1) = low, high
@@ -178,7 +174,7 @@ def drawer(
         "drawer",
         front,
         caption,
-        parent,
+        0,
         Joint(JointType.PRISMATIC, np.array((0.0, 0.0, 1.0)), np.array(middle), 0.0, travel * depth),
     )
     b.box(link, front, low, high)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
+from training import card
 from training.loop import Loop
 
 _CARD = """---
@@ -41,13 +40,13 @@ def write_card(
     folder: Path, title: str, settings: dict[str, Any], loop: Loop, model: nn.Module, metrics: dict[str, float]
 ) -> None:
     """Write `README.md` and `training.json` into a weights folder."""
-    device = next(iter(loop.module.parameters())).device
-    run = {
-        "steps": loop.step,
-        "seconds": round(loop.elapsed, 1),
-        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
-    }
-    (folder / "training.json").write_text(json.dumps({**settings, **run, "held_out": metrics}, indent=2) + "\n")
-    rows = "\n".join(f"| {name.removeprefix('held_out_')} | {value:.4f} |" for name, value in metrics.items())
-    million = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    (folder / "README.md").write_text(_CARD.format(title=title, rows=rows, million=million, **settings, **run))
+    shown = {name.removeprefix("held_out_"): value for name, value in metrics.items()}
+    card.write_card(
+        folder,
+        _CARD,
+        {**settings, **card.run_facts(loop)},
+        metrics,
+        title=title,
+        rows=card.measure_rows(shown),
+        million=card.million_parameters(model),
+    )

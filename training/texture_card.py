@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from torch import nn
+
+from training import card
 
 _CARD = """---
 license: apache-2.0
@@ -41,25 +44,20 @@ of the part's picture.
 
 
 def write_card(
-    folder: Path,
-    settings: dict[str, Any],
-    run: dict[str, Any],
-    held_out: dict[str, dict[str, dict[str, float]]],
-    million: float,
+    folder: Path, facts: dict[str, Any], held_out: dict[str, dict[str, dict[str, float]]], model: nn.Module
 ) -> None:
     """Write `README.md` and `training.json` beside the weights.
 
     Args:
-        settings: what reproduces the run.
-        run: steps, seconds and hardware that it took.
+        facts: what reproduces the run, and what it took.
         held_out: split, inputs, then `training.texture_evaluate.evaluate`.
-        million: parameters.
+        model: as trained.
     """
-    (folder / "training.json").write_text(json.dumps({**settings, **run, "held_out": held_out}, indent=2) + "\n")
     rows = [
         f"| {split} | {inputs} | {method} | {psnr[f'{method}_seen']:.2f} | {psnr[f'{method}_hidden']:.2f} |"
         for split, by_inputs in held_out.items()
         for inputs, psnr in by_inputs.items()
         for method in ("model", "nearest_visible", "mean_part_color")
     ]
-    (folder / "README.md").write_text(_CARD.format(**settings, **run, rows="\n".join(rows), million=million))
+    million = card.million_parameters(model)
+    card.write_card(folder, _CARD, facts, held_out, rows="\n".join(rows), million=million)

@@ -10,7 +10,6 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as nnf
@@ -19,11 +18,13 @@ from torch import Tensor, nn
 from services.vlm.edit_model import IMAGE_SIZE, WIDTHS, build_unet, predict_edit
 from services.vlm.edit_pipeline import DEFAULT_STEPS
 from services.vlm.edit_prompt import draw_prompt
+from training.card import run_facts
 from training.draw import Split
 from training.edit_data import EditBatch, draw_batch, render_data
 from training.edit_report import averaged_pipeline, draw_picture, evaluate, export
 from training.loop import Loop
 from training.objects import generate_many
+from training.options import training_parser
 
 FROM_NOISE = 0.4
 """Share of the batch that starts from pure noise, the first and hardest sampling step."""
@@ -127,28 +128,18 @@ def main() -> None:
         "batch": settings.batch,
         "image_size": settings.image_size,
         "widths": list(settings.widths),
-        "steps": loop.step,
-        "seconds": round(loop.elapsed),
         "total_seconds": arguments.total_seconds,
         "program": "training.train_editor",
-        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU",
         "sampling_steps": DEFAULT_STEPS,
         "judged": settings.judged,
+        **run_facts(loop),
     }
     export(pipeline, arguments.export, facts, metrics)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint, curve and picture; continued if there")
-    parser.add_argument("--export", type=Path, required=True, help="the diffusers folder to write")
-    parser.add_argument("--run-seconds", type=float, required=True)
-    parser.add_argument("--total-seconds", type=float, required=True, help="over all runs; sets the learning rate")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--objects", type=int, default=40_000)
-    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
+    parser = training_parser(__doc__, objects=40_000)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="default: on CUDA")
-    parser.add_argument("--toy", action="store_true", help="a tiny network, for a check on a CPU")
     arguments = parser.parse_args()
     if arguments.compile is None:
         arguments.compile = arguments.device.startswith("cuda")

@@ -13,7 +13,6 @@ import json
 import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from services.part_dit.errors import WeightsMissing
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
 from training.loop import Loop
+from training.options import training_parser
 from training.part_dit_card import write_card
 from training.part_dit_data import Batches, objects
 from training.part_dit_judge import Judge
@@ -122,20 +122,12 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint and curve; continued if there")
-    parser.add_argument("--export", type=Path, required=True, help="weights folder, holding vae/ already")
-    parser.add_argument("--run-seconds", type=float, required=True)
-    parser.add_argument("--total-seconds", type=float, required=True)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--objects", type=int, default=150_000)
+    parser = training_parser(__doc__, objects=150_000)
     parser.add_argument("--parts", type=int, default=840, help="parts a step; 840 divides by 1 to 8")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the VAE sees")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
-    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
-    parser.add_argument("--toy", action="store_true", help="a tiny model on few small images, not compiled")
     options = parser.parse_args(arguments)
     if options.toy:
         options.compile, options.processes = False, 1

@@ -10,7 +10,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +17,10 @@ from torch import Tensor
 
 from services.texture.model import TextureModel
 from services.texture.pipeline import TexturePipeline
+from training.card import run_facts
 from training.loop import Loop
 from training.objects import Split, generate_many
+from training.options import training_parser
 from training.texture_card import write_card
 from training.texture_data import POINTS, TextureData, render_data
 from training.texture_evaluate import evaluate
@@ -96,41 +97,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(json.dumps(held_out, indent=1), flush=True)
 
     TexturePipeline(model.half()).save_pretrained(arguments.export)
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    write_card(
-        arguments.export,
-        settings={
-            "program": "training.train_texture",
-            "model": dict(model.config),
-            "objects": arguments.objects,
-            "parts": len(train),
-            "batch": arguments.batch,
-            "queries": arguments.queries,
-            "muon_lr": arguments.lr,
-            "total_seconds": arguments.total_seconds,
-            "seed": 0,
-        },
-        run={"steps": loop.step, "seconds": round(loop.elapsed, 1), "hardware": hardware},
-        held_out=held_out,
-        million=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
-    )
+    facts = {
+        "program": "training.train_texture",
+        "model": dict(model.config),
+        "objects": arguments.objects,
+        "parts": len(train),
+        "batch": arguments.batch,
+        "queries": arguments.queries,
+        "muon_lr": arguments.lr,
+        "total_seconds": arguments.total_seconds,
+        "seed": 0,
+        **run_facts(loop),
+    }
+    write_card(arguments.export, facts, held_out, model)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint and curve; continued if there")
-    parser.add_argument("--export", type=Path, required=True, help="folder to write")
-    parser.add_argument("--run-seconds", type=float, required=True)
-    parser.add_argument("--total-seconds", type=float, required=True)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--objects", type=int, default=20_000)
+    parser = training_parser(__doc__, objects=20_000)
     parser.add_argument("--batch", type=int, default=256, help="parts a step")
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--judge", type=int, default=256, help="held-out objects of each split for the model card")
-    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--compile", action="store_true", help="compile the network")
-    parser.add_argument("--toy", action="store_true", help="a tiny model and batch")
     arguments = parser.parse_args(argv)
     if arguments.toy:
         arguments.compile, arguments.processes = False, 1

@@ -10,7 +10,6 @@ import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +18,14 @@ from services.part_dit.attention import Block
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
 from training.loop import Loop
+from training.options import training_parser
 from training.part_dit_card import write_card
 from training.part_dit_data import distance_queries, encode, point_clouds, views
+from training.part_dit_model import MAX_SHARD
 
 KL_WEIGHT = 1e-3
 EVALUATE_SECONDS = 20.0
 HELD_OUT_OBJECTS = 64
-MAX_SHARD = "15MB"
 
 
 @dataclass(frozen=True)
@@ -176,20 +176,12 @@ def compile_blocks(module: nn.Module, dynamic: bool | None = None) -> None:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint and curve; continued if there")
-    parser.add_argument("--export", type=Path, required=True, help="weights folder to write vae/ into")
-    parser.add_argument("--run-seconds", type=float, required=True)
-    parser.add_argument("--total-seconds", type=float, required=True)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--objects", type=int, default=40_000)
+    parser = training_parser(__doc__, objects=40_000)
     parser.add_argument("--batch", type=int, default=512, help="parts a step")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the encoder sees")
     parser.add_argument("--queries", type=int, default=1024, help="distances a part and step")
     parser.add_argument("--pool", type=int, default=2048, help="points and distances kept a part")
-    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
-    parser.add_argument("--toy", action="store_true", help="a tiny model on few points, not compiled")
     options = parser.parse_args(arguments)
     if options.toy:
         options.compile, options.processes = False, 1

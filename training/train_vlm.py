@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -19,8 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Qwen3VLForConditionalGeneration
 
+from training.card import run_facts
 from training.loop import Loop
 from training.objects import Split
+from training.options import training_parser
 from training.vlm_card import write_card
 from training.vlm_data import OPENING, PlanData, augment, build_data
 from training.vlm_evaluate import answers, score
@@ -135,7 +136,7 @@ def main() -> None:
     metrics = score(answers(model, table, size.patch, judged, train.ids.shape[1], tokenizer), held_out)
     print(json.dumps(metrics), flush=True)
     write_folder(arguments.export, model, averaged, tokenizer, size)
-    settings = {
+    facts = {
         "program": "training.train_vlm",
         "model": asdict(size),
         "objects": arguments.objects,
@@ -144,27 +145,17 @@ def main() -> None:
         "muon_lr": arguments.lr,
         "total_seconds": arguments.total_seconds,
         "seed": 0,
+        **run_facts(loop),
     }
-    hardware = torch.cuda.get_device_name(device) if device.startswith("cuda") else "CPU"
-    run = {"steps": loop.step, "seconds": round(loop.elapsed, 1), "hardware": hardware}
-    million = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    write_card(arguments.export, settings, run, metrics, million, len(judged))
+    write_card(arguments.export, facts, metrics, model, len(judged))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint and curve; continued if there")
-    parser.add_argument("--export", type=Path, required=True, help="folder to write")
-    parser.add_argument("--run-seconds", type=float, required=True)
-    parser.add_argument("--total-seconds", type=float, required=True)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--objects", type=int, default=150_000)
+    parser = training_parser(__doc__, objects=150_000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--judge", type=int, default=64, help="held-out objects to answer for the model card")
-    parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
-    parser.add_argument("--toy", action="store_true", help="a tiny model, not compiled")
     arguments = parser.parse_args()
     if arguments.toy:
         arguments.compile, arguments.processes = False, 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from torch import nn
+
+from training import card
 
 _CARD = """---
 license: apache-2.0
@@ -38,18 +41,14 @@ type (or axis); `box_error` is the mean distance of box faces in model units; `v
 """
 
 
-def write_card(
-    folder: Path, settings: dict[str, Any], run: dict[str, Any], metrics: dict[str, float], million: float, judged: int
-) -> None:
+def write_card(folder: Path, facts: dict[str, Any], metrics: dict[str, float], model: nn.Module, judged: int) -> None:
     """Write `README.md` and `training.json` beside the weights.
 
     Args:
-        settings: what reproduces the run.
-        run: steps, seconds and hardware that it took.
+        facts: what reproduces the run, and what it took.
         metrics: held-out quality.
-        million: parameters.
+        model: as trained.
         judged: objects that `metrics` were measured on.
     """
-    (folder / "training.json").write_text(json.dumps({**settings, **run, "held_out": metrics}, indent=2) + "\n")
-    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in metrics.items())
-    (folder / "README.md").write_text(_CARD.format(**settings, **run, rows=rows, million=million, judged=judged))
+    rows, million = card.measure_rows(metrics), card.million_parameters(model)
+    card.write_card(folder, _CARD, facts, metrics, rows=rows, million=million, judged=judged)

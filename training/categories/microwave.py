@@ -41,7 +41,7 @@ def build(draw: Draw) -> ObjectSpec:
 
     low, high = (0.0, 0.0, depth + GAP), (door_high_x - GAP / 2, height, depth + GAP + leaf)
     door(
-        b, draw, front, low, high, layout["hinge"], draw.uniform(90, 120 if layout["hinge"] != "bottom" else 95), grip,
+        b, front, low, high, layout["hinge"], draw.uniform(90, 120 if layout["hinge"] != "bottom" else 95), grip,
         f"The {front.words} door of a microwave oven with a {glass.words} window and a {grip.words()}.",
         window=glass, frame=(0.045 if layout["window"] == "wide" else 0.075), reach=draw.uniform(0.55, 0.8),
     )  # fmt: skip

@@ -64,7 +64,7 @@ def build(draw: Draw) -> ObjectSpec:
         first = (low[0] + GAP / 2, low[1] + GAP / 2, z0)
         last = (high[0] - GAP / 2, high[1] - GAP / 2, z1)
         link = door(
-            b, draw, front, first, last, hinge, draw.uniform(95, 135), grip,
+            b, front, first, last, hinge, draw.uniform(95, 135), grip,
             f"The {front.words} {what} of a refrigerator, hinged on the {hinge}, with a {grip.words()}.",
             reach=draw.uniform(0.3, 0.7),
         )  # fmt: skip

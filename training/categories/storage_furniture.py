@@ -64,8 +64,8 @@ def build(draw: Draw) -> ObjectSpec:
             inset=0.02,
         )
 
-    xs = _edges(draw, width, columns, wall)
-    ys = _edges(draw, height, rows, wall)
+    xs = _edges(draw, width, columns)
+    ys = _edges(draw, height, rows)
     for x in xs[1:-1]:
         b.box(root, carcass, (x - wall / 2, 0, 0), (x + wall / 2, height, depth))
     for y in ys[1:-1]:
@@ -91,7 +91,7 @@ def build(draw: Draw) -> ObjectSpec:
             outer = columns <= 2
             caption = f"A {front.words} door of a cabinet, hinged on the {hinge}, with a {grip.words()}."
             degrees = draw.uniform(95, 165) if outer else draw.uniform(90, 110)
-            door(b, draw, front, low, high, hinge, degrees, grip, caption, window=window, reach=draw.uniform(0.15, 0.4))
+            door(b, front, low, high, hinge, degrees, grip, caption, window=window, reach=draw.uniform(0.15, 0.4))
     return b.finish("storage_furniture", draw.style(layout))
 
 
@@ -103,7 +103,7 @@ def _differs_from_simpler(layout: Mapping[str, Any]) -> bool:
     return columns * rows <= (ROOMY_CELLS if layout["glass"] else MAX_CELLS) and stacked and beside
 
 
-def _edges(draw: Draw, length: float, count: int, wall: float) -> list[float]:
+def _edges(draw: Draw, length: float, count: int) -> list[float]:
     """`count` + 1 cell borders, uneven by up to a fifth."""
     shares = [draw.uniform(0.8, 1.2) for _ in range(count)]
     edges, total = [0.0], sum(shares)

@@ -118,7 +118,7 @@ def _pedestal(
             (x1 - GAP / 2, (bottom if drawers else y1) - GAP / 2, depth + GAP + leaf),
         )
         caption = f"A {front.words} door of a table's side cabinet, hinged on the {hinge}, with a {grip.words()}."
-        door(b, draw, front, low, high, hinge, draw.uniform(90, 150), grip, caption, reach=0.25)
+        door(b, front, low, high, hinge, draw.uniform(90, 150), grip, caption, reach=0.25)
     step = (y1 - bottom) / max(drawers, 1)
     for index in range(drawers):
         low_y, high_y = bottom + index * step, bottom + (index + 1) * step
