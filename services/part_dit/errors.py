@@ -1,9 +1,12 @@
-"""Errors of the shape stage, free of any transport.
+"""Errors of the shape stage.
+
+Not those of `serving.errors`: this code runs inside Triton, on the extra `part_dit` alone, which has no gRPC.
+Triton's model.py gives each its canonical code.
 
 PartDitError
-├── InvalidInput         a tensor of the request that cannot be used; names it
-├── WeightsMissing       the weights folder is absent or incomplete
-└── GenerationCancelled  the caller gave up between two steps
+├── InvalidInput         a tensor of the request that cannot be used; names it   INVALID_ARGUMENT
+├── WeightsMissing       the weights folder is absent or incomplete              the model refuses to load
+└── GenerationCancelled  the caller gave up before the end                       CANCELLED
 """
 
 
@@ -30,4 +33,4 @@ class WeightsMissing(PartDitError):
 
 
 class GenerationCancelled(PartDitError):
-    """The caller gave up between two steps."""
+    """The caller gave up before the end."""

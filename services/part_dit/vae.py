@@ -37,21 +37,26 @@ class Posterior(NamedTuple):
         return 0.5 * (self.mean**2 + self.log_variance.exp() - 1 - self.log_variance).mean()
 
 
+def _cross_block(dim: int, heads: int, mlp_ratio: float) -> Block:
+    """A block whose tokens attend to others alone, not to each other."""
+    return Block(
+        dim,
+        heads,
+        self_attention=False,
+        context_dim=dim,
+        qk_norm=False,
+        normalise_context=True,
+        mlp_ratio=mlp_ratio,
+    )
+
+
 class TripoSGEncoder(nn.Module):
     """Query tokens attend once to all surface points, then to each other."""
 
     def __init__(self, in_channels: int, dim: int, heads: int, layers: int, mlp_ratio: float) -> None:
         super().__init__()
         self.proj_in = nn.Linear(in_channels, dim)
-        cross = Block(
-            dim,
-            heads,
-            self_attention=False,
-            context_dim=dim,
-            qk_norm=False,
-            normalise_context=True,
-            mlp_ratio=mlp_ratio,
-        )
+        cross = _cross_block(dim, heads, mlp_ratio)
         self.blocks = nn.ModuleList(
             [cross, *(Block(dim, heads, qk_norm=False, mlp_ratio=mlp_ratio) for _ in range(layers))]
         )
@@ -71,15 +76,7 @@ class TripoSGDecoder(nn.Module):
 
     def __init__(self, in_channels: int, dim: int, heads: int, layers: int, mlp_ratio: float) -> None:
         super().__init__()
-        cross = Block(
-            dim,
-            heads,
-            self_attention=False,
-            context_dim=dim,
-            qk_norm=False,
-            normalise_context=True,
-            mlp_ratio=mlp_ratio,
-        )
+        cross = _cross_block(dim, heads, mlp_ratio)
         self.blocks = nn.ModuleList(
             [*(Block(dim, heads, qk_norm=False, mlp_ratio=mlp_ratio) for _ in range(layers)), cross]
         )

@@ -1,4 +1,7 @@
-"""Errors of the texture stage. Triton's model.py gives each its canonical code; nothing else maps them.
+"""Errors of the texture stage.
+
+Not those of `serving.errors`: this code runs inside Triton, on the extra `texture` alone, which has no gRPC.
+Triton's model.py gives each its canonical code.
 
 TextureError
 ├── InvalidInput      a tensor that breaks the contract; names it      INVALID_ARGUMENT
