@@ -30,7 +30,13 @@ REFINEMENT = rpb.DESCRIPTOR.services_by_name["RefinementService"].full_name
 
 
 class Vlm(vgrpc.VlmServiceServicer):
-    """Fails as the image bytes ask."""
+    """Fails as the image bytes ask.
+
+    Attributes:
+        at_work: set while a slow call is answered.
+    """
+
+    at_work = asyncio.Event()
 
     async def PlanArticulation(self, request, context):
         match request.image:
@@ -43,6 +49,7 @@ class Vlm(vgrpc.VlmServiceServicer):
             case b"bug":
                 raise KeyError("secret of the house")
             case b"slow":
+                self.at_work.set()
                 await asyncio.sleep(0.5)
         return pb.PlanArticulationResponse(plan=apb.ArticulationPlan(category=request.image.decode()))
 
@@ -202,7 +209,7 @@ async def test_health_follows_the_service(server, channel) -> None:
 async def test_a_drain_finishes_calls_in_flight(server, channel) -> None:
     stub = vgrpc.VlmServiceStub(channel)
     call = stub.PlanArticulation(pb.PlanArticulationRequest(image=b"slow"))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(Vlm.at_work.wait(), 10)
     await server.drain(5)
     assert (await call).plan.category == "slow"
 
