@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from articulation.camera import Camera
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint
+from articulation.metrics import angle_between, line_distance
 from articulation.plan import Plan
 from articulation.typing import Array
 from services.refinement import proxies
@@ -114,18 +115,10 @@ def joint_errors(exact: Plan, guess: Plan) -> list[Errors]:
 
 
 def compare(exact: Joint, guess: Joint) -> Errors:
-    """Errors of one joint; the hinge distance is between the infinite lines."""
-    axis = float(np.arccos(np.clip(exact.axis @ guess.axis, -1, 1)))
+    """Errors of one joint that moves."""
     right = exact.type.rotates == guess.type.rotates
-    if exact.type is JointType.PRISMATIC or not right:
-        return Errors(axis, float("nan"), right)
-    between, normal = guess.origin - exact.origin, np.cross(exact.axis, guess.axis)
-    length = float(np.linalg.norm(normal))
-    if length > 1e-3:
-        distance = abs(float(between @ normal)) / length
-    else:
-        distance = float(np.linalg.norm(between - (between @ exact.axis) * exact.axis))
-    return Errors(axis, distance, right)
+    origin = line_distance(guess, exact) if right and exact.type.rotates else float("nan")
+    return Errors(angle_between(guess.axis, exact.axis), origin, right)
 
 
 def refine(case: Case, schedule: Schedule) -> Refined:
