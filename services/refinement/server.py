@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import grpc
 import structlog
@@ -16,7 +15,7 @@ from services.refinement.job import responses
 from services.refinement.optimiser import Schedule
 from services.refinement.settings import RefinementSettings
 from serving import logging
-from serving.errors import Overloaded
+from serving.admission import Admission
 from serving.server import Register, ServerOptions, serve
 from spark.v1 import refinement_service_pb2 as pb
 from spark.v1 import refinement_service_pb2_grpc
@@ -39,7 +38,7 @@ class RefinementServicer(refinement_service_pb2_grpc.RefinementServiceServicer):
         self._schedule = schedule or Schedule()
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="refinement")
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._accepted = 0
+        self._admission = Admission(settings.concurrency, settings.queue, SECONDS_PER_REQUEST)
 
     async def RefineArticulation(
         self, request: pb.RefineArticulationRequest, context: grpc.aio.ServicerContext
@@ -49,18 +48,12 @@ class RefinementServicer(refinement_service_pb2_grpc.RefinementServiceServicer):
         Raises:
             Overloaded: too many requests wait already.
         """
-        if self._accepted >= self._settings.concurrency + self._settings.queue:
-            wait = timedelta(seconds=SECONDS_PER_REQUEST * self._accepted / self._settings.concurrency)
-            raise Overloaded(f"{self._accepted} requests are at work or wait", retry_after=wait)
-        self._accepted += 1
-        try:
+        with self._admission.place():
             async with self._slots:
                 work = responses(request, self._settings, self._schedule)
                 loop = asyncio.get_running_loop()
                 while (response := await loop.run_in_executor(self._workers, next, work, None)) is not None:
                     yield response
-        finally:
-            self._accepted -= 1
 
 
 def register(settings: RefinementSettings) -> Register:

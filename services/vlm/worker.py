@@ -6,10 +6,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import TypeVar
 
-from serving.errors import Overloaded
+from serving.admission import Admission
 
 T = TypeVar("T")
 
@@ -25,8 +24,7 @@ class ModelWorker:
     """
 
     def __init__(self, queue: int) -> None:
-        self._queue = queue
-        self._accepted = 0
+        self._admission = Admission(1, queue, SECONDS_PER_REQUEST)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vlm")
 
     async def run(self, work: Callable[[Callable[[], bool]], T]) -> T:
@@ -35,16 +33,12 @@ class ModelWorker:
         Raises:
             serving.errors.Overloaded: too many wait already.
         """
-        if self._accepted > self._queue:
-            wait = timedelta(seconds=SECONDS_PER_REQUEST * self._accepted)
-            raise Overloaded(f"{self._accepted} requests are at work or wait", retry_after=wait)
         gone = threading.Event()
-        self._accepted += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, gone.is_set)
-        finally:
-            gone.set()
-            self._accepted -= 1
+        with self._admission.place():
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work, gone.is_set)
+            finally:
+                gone.set()
 
     def close(self) -> None:
         """End the thread after the work in hand."""
