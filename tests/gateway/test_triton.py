@@ -1,5 +1,6 @@
 """Calls to a KServe v2 server over a real socket."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,7 +52,7 @@ async def test_tensors_arrive_and_nothing_stays_in_shared_memory(
     assert np.ptp(outputs["vertices"], axis=0) == pytest.approx([1, 0.5, 2])
     assert (model.model, model.version) == ("part_dit", "2")
     assert (toys.board.shared_memory_inputs > 0) == (side == 256)
-    assert not list(Path("/dev/shm").glob("spark_*"))
+    assert not list(Path("/dev/shm").glob(f"spark_{os.getpid()}_*"))
 
 
 async def test_the_version_that_answers_is_named_with_the_digest_of_its_weights(
