@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import grpc
 
+from serving.server import MAX_MESSAGE_BYTES
 from serving.status import from_rpc_error
 from spark.v1.refinement_service_pb2_grpc import RefinementServiceStub
 from spark.v1.vlm_service_pb2_grpc import VlmServiceStub
 
-MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

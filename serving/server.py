@@ -21,6 +21,9 @@ _log = structlog.get_logger(__name__)
 Register = Callable[[grpc.aio.Server], None]
 """Adds a servicer, e.g. `lambda server: add_VlmServiceServicer_to_server(servicer, server)`."""
 
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+"""Largest message between the gateway and its services: the meshes of a whole object."""
+
 
 @dataclass(frozen=True)
 class ServerOptions:
@@ -35,7 +38,7 @@ class ServerOptions:
 
     address: str = "127.0.0.1:0"
     grace_seconds: float = 30.0
-    max_message_bytes: int = 256 * 1024 * 1024
+    max_message_bytes: int = MAX_MESSAGE_BYTES
     metrics_port: int | None = None
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: each object closed in a scene, opened, alone on white, and its part mask."""
+"""Pictures to look at: contact sheets of generated objects, and sample photographs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PALETTE = torch.tensor(
 
 
 def contact_sheet(path: Path, count: int, split: Split, size: int, columns: int, seed: int = 0) -> None:
-    """Write a picture of `count` objects, four views each, `columns` objects a row."""
+    """Write a picture of `count` objects, `columns` a row: each photographed, opened on white, and its part mask."""
     specs = [generate(seed + index, split) for index in range(count)]
     tiles = [np.concatenate(list(views), 1) for views in zip(*_views(specs, split, size, seed), strict=True)]
     while len(tiles) % columns:
