@@ -100,7 +100,7 @@ async def test_a_dead_service_fails_the_job_as_unavailable_and_the_same_request_
 async def test_other_errors_are_not_tried_again(tmp_path: Path) -> None:
     async with ToyServices() as toys, local_gateway(toy_settings(tmp_path, toys)) as api:
         identifier = str(uuid.uuid4())
-        hints = {"request_id": identifier, "part_hints": ["behave: no weights"]}
+        hints = {"request_id": identifier, "part_hints": ["behave: cycle"]}
         await api.wait(await api.create(**hints))
         assert (await api.create(**hints)).done  # nor taken up by a repeated request
         assert toys.board.calls["plan"] == 1

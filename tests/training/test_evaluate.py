@@ -30,8 +30,8 @@ async def test_images_go_through_the_public_api_and_are_scored(tmp_path: Path, m
         server = GatewayProcess(toy_settings(tmp_path / "data", toys), free_port())
         await server.start()
         with SparkClient(server.address) as client:
-            cases = await asyncio.to_thread(evaluate, client, specs, 1, pb.STAGE_REFINE)
-            plans = await asyncio.to_thread(evaluate, client, specs[:1], 1, pb.STAGE_PLAN)
+            cases = await asyncio.to_thread(evaluate, client, specs, 1, pb.STAGE_REFINE, Split.TEST)
+            plans = await asyncio.to_thread(evaluate, client, specs[:1], 1, pb.STAGE_PLAN, Split.TEST)
         await server.end(15)
         assert toys.board.calls["part_dit"] == 2
     for case in cases:
