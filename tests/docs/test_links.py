@@ -11,7 +11,7 @@ from services.refinement.settings import RefinementSettings
 from services.vlm.settings import VlmSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "examples/README.md"])
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "examples/README.md", ROOT / "README.md"])
 TOUR = sorted(ROOT.glob("docs/architecture/*.md"))
 OPERATIONS = ROOT / "docs/operations.md"
 SETTINGS: tuple[type[BaseSettings], ...] = (Settings, VlmSettings, RefinementSettings)
