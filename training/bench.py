@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 import threading
 import time
 from pathlib import Path
@@ -87,7 +88,7 @@ def main(
         table.add_row(name, *(f"{row[column]:.1f}" for column in columns))
     medians = {column: statistics.median(row[column] for row in rows.values()) for column in columns}
     table.add_row("median", *(f"{medians[column]:.1f}" for column in columns), style="bold")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     own = statistics.median((row["wall"] - row["stages"]) / row["stages"] for row in rows.values())
     console.print(f"gateway's own time: {own:.1%} of the stages' (aim: under 3 %)")
