@@ -23,6 +23,7 @@ import typer
 from PIL import Image
 
 from articulation.asset import Mesh
+from articulation.files import png
 from articulation.typing import ImageArray
 from client.cli import DEFAULT_HOME, MODELS
 from client.errors import ClientError
@@ -62,10 +63,8 @@ def held_out_objects(count: int, seed: int, split: Split = Split.TEST) -> list[O
 
 def reconstruct(client: SparkClient, image: ImageArray, seed: int, last_stage: int) -> Answer:
     """Send one image through the service and fetch what scoring needs."""
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG")
     try:
-        done = client.result(client.create(stream.getvalue(), seed=seed, last_stage=last_stage))
+        done = client.result(client.create(png(image), seed=seed, last_stage=last_stage))
         return read_answer(client, done)
     except ClientError as error:
         return Answer(None, f"{error.code} {error.reason}: {error}".strip())
