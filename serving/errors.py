@@ -3,6 +3,7 @@
 SparkError                   code                  reason
 ├── InvalidRequest           INVALID_ARGUMENT      REQUEST_INVALID        a field breaks a rule
 │   ├── InvalidImage         INVALID_ARGUMENT      IMAGE_INVALID          the image cannot be used
+│   ├── ImageRefused         INVALID_ARGUMENT      IMAGE_REFUSED          it shows no object that can be planned
 │   ├── InvalidPlan          INVALID_ARGUMENT      PLAN_INVALID           the plan cannot exist
 │   └── UnknownModelVersion  INVALID_ARGUMENT      MODEL_VERSION_UNKNOWN  a pinned version is not served
 ├── NotFound                 NOT_FOUND             RESOURCE_NOT_FOUND
@@ -56,6 +57,12 @@ class Reason(StrEnum):
         "IMAGE_INVALID",
         grpc.StatusCode.INVALID_ARGUMENT,
         "The upload is no image that can be used: unreadable, truncated, too large, animated or of one colour.",
+    )
+    IMAGE_REFUSED = (
+        "IMAGE_REFUSED",
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "The picture shows no single whole articulated object, or the plan is less sure than `min_confidence`; metadata "
+        "`refusal` is `no_object`, `several_objects`, `cut_off`, `unclear` or `uncertain`.",
     )
     PLAN_INVALID = (
         "PLAN_INVALID",
@@ -185,6 +192,12 @@ class InvalidImage(InvalidRequest):
     """The upload is no usable image."""
 
     reason = Reason.IMAGE_INVALID
+
+
+class ImageRefused(InvalidRequest):
+    """The picture shows no object that can be planned; say why in metadata `refusal`."""
+
+    reason = Reason.IMAGE_REFUSED
 
 
 class InvalidPlan(InvalidRequest):

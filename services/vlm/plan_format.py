@@ -17,6 +17,9 @@ One line of JSON with integers only, in model space (`docs/frames.md`):
   opens by a full turn; `revolute` axis, origin and range (degrees).
 
 Names and captions are derived. Rounding moves a face of a box and an origin by at most half a hundredth.
+
+A picture that shows no whole articulated object gets a refusal instead: `{"refused":"several_objects"}`, with one of
+the words in `REFUSALS`.
 """
 
 from __future__ import annotations
@@ -56,7 +59,28 @@ LIMITS: dict[JointType, tuple[Range, Range]] = {
 }
 """Ranges of the lower and of the upper limit: degrees, or hundredths of a model unit."""
 
+REFUSALS = ("no_object", "several_objects", "cut_off", "unclear")
+"""Why a picture has no plan: nothing in it is an articulated object; more than one is, all of equal claim; the frame
+cuts off much of it; there is one, but drawn, blurred or hidden so that its parts cannot be told."""
+
 ORIGIN_TYPES = (JointType.REVOLUTE, JointType.CONTINUOUS)
+
+
+class Refused(InvalidArticulation):
+    """The document is a refusal, so it describes no articulation.
+
+    Attributes:
+        reason: one of `REFUSALS`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("refused", reason)
+        self.reason = reason
+
+
+def refusal(reason: str) -> dict[str, Any]:
+    """The document that refuses a picture for one of `REFUSALS`."""
+    return {"refused": reason}
 
 
 def dumps(document: dict[str, Any]) -> str:
@@ -138,6 +162,7 @@ def parse(text: str) -> Plan:
     """Read what a VLM wrote.
 
     Raises:
+        Refused: it is a refusal.
         InvalidArticulation: naming the field, e.g. `parts[2].joint.axis`; `document` where the text is not JSON.
     """
     try:
@@ -162,8 +187,12 @@ def from_document(document: object) -> Plan:
     """A document to a plan, every confidence 1.
 
     Raises:
+        Refused: it is a refusal.
         InvalidArticulation: naming the field.
     """
+    if isinstance(document, dict) and "refused" in document:
+        keys = _object(document, "document", ("refused",))
+        raise Refused(_word(keys["refused"], "refused", REFUSALS))
     keys = _object(document, "document", ("category", "size_cm", "camera", "parts"))
     category = _word(keys["category"], "category", CATEGORIES)
     parts = _array(keys["parts"], "parts", 1, MAX_PARTS)

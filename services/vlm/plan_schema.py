@@ -11,19 +11,20 @@ from typing import Any
 
 from articulation.joint import JointType
 from articulation.materials import MATERIALS
-from services.vlm.plan_format import CAMERA, CORNER, EXTENT, LIMITS, ORIGIN, SIZE_CM, Range, joint_keys
+from services.vlm.plan_format import CAMERA, CORNER, EXTENT, LIMITS, ORIGIN, REFUSALS, SIZE_CM, Range, joint_keys
 from services.vlm.vocabulary import AXES, CATEGORIES, JOINT_TYPES, LABELS, MAX_PARTS
 
 Schema = dict[str, Any]
 
 
 def plan_schema(labels: Sequence[str] | None = None) -> Schema:
-    """The schema of a plan document.
+    """The schema of an answer: a plan or a refusal.
 
     Args:
-        labels: where given, the plan has exactly these parts in this order.
+        labels: where given, the answer is a plan with exactly these parts in this order.
     """
-    count = MAX_PARTS if labels is None else len(labels)
+    plan = _plan(labels)
+    answer: Schema = plan if labels is not None else {"anyOf": [plan, _object({"refused": {"enum": list(REFUSALS)}})]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$defs": {
@@ -33,21 +34,26 @@ def plan_schema(labels: Sequence[str] | None = None) -> Schema:
             "fixed": _joint(JointType.FIXED),
             "joint": {"anyOf": [_joint(kind) for kind in JOINT_TYPES]},
         },
-        **_object(
-            {
-                "category": {"enum": list(CATEGORIES)},
-                "size_cm": _integer(SIZE_CM),
-                "camera": _array([_integer(limits) for limits in CAMERA.values()]),
-                "parts": {
-                    "type": "array",
-                    "prefixItems": [_part(index, None if labels is None else labels[index]) for index in range(count)],
-                    "items": False,
-                    "minItems": 1 if labels is None else count,
-                    "maxItems": count,
-                },
-            }
-        ),
+        **answer,
     }
+
+
+def _plan(labels: Sequence[str] | None) -> Schema:
+    count = MAX_PARTS if labels is None else len(labels)
+    return _object(
+        {
+            "category": {"enum": list(CATEGORIES)},
+            "size_cm": _integer(SIZE_CM),
+            "camera": _array([_integer(limits) for limits in CAMERA.values()]),
+            "parts": {
+                "type": "array",
+                "prefixItems": [_part(index, None if labels is None else labels[index]) for index in range(count)],
+                "items": False,
+                "minItems": 1 if labels is None else count,
+                "maxItems": count,
+            },
+        }
+    )
 
 
 def _part(index: int, label: str | None) -> Schema:

@@ -14,14 +14,24 @@ from articulation.plan import Plan
 from articulation.typing import ImageArray
 from services.vlm.engine import Completion, PlanEngine
 from services.vlm.hints import counts, fit
-from services.vlm.plan_format import parse
+from services.vlm.plan_format import Refused, parse
 from services.vlm.plan_schema import plan_schema
-from serving.errors import StageFailed
+from serving.errors import ImageRefused, StageFailed
 
 _log = structlog.get_logger(__name__)
 
 _DECISION = re.compile(r'"(category|label|parent|type|axis)"\s*:\s*("[^"]*"|-?\d+)')
 """Where a document decides something that is right or wrong; boxes are only near or far."""
+
+
+ADVICE = {
+    "no_object": "shows no object with moving parts: send a photograph of one cabinet, appliance or the like",
+    "several_objects": "shows several objects: crop it to the one that is meant",
+    "cut_off": "shows only a piece of the object: take it from further away, with all of the object in the frame",
+    "unclear": "does not show the object's parts clearly: send a sharp photograph of it, closed, from the front or "
+    "from one side; a drawing will not do",
+}
+"""What a caller can do about each refusal; completes "the picture ..."."""
 
 
 def plan_image(
@@ -30,7 +40,8 @@ def plan_image(
     """Plan the object in a picture.
 
     The likeliest answer is taken; one that cannot exist is drawn once more at random. Hints go into the prompt; where
-    they count parts and the answer has other counts, a second answer is asked for with the right parts in place.
+    they count parts and the answer has other counts, a second answer is asked for with the right parts in place. They
+    do not overrule a refusal: what is known of an object does not bring it into the picture.
 
     Args:
         image: (H, W, 3) sRGB.
@@ -39,6 +50,7 @@ def plan_image(
         stop: true abandons the work.
 
     Raises:
+        serving.errors.ImageRefused: the model sees no single whole articulated object.
         serving.errors.StageFailed: two answers described no object.
         services.vlm.engine.Abandoned: `stop` returned true.
     """
@@ -64,10 +76,17 @@ def _attempt(
         completion = engine.complete(image, hints, schema, draw, stop)
         try:
             return with_confidence(parse(completion.text), completion)
+        except Refused as refused:
+            raise refused_image(refused.reason) from refused
         except InvalidArticulation as error:
             problem = str(error)
             _log.warning("the answer is no plan", problem=problem, seed=draw)
     raise StageFailed(f"the model's answers describe no object: {problem}", metadata={"stage": "plan"})
+
+
+def refused_image(refusal: str) -> ImageRefused:
+    """The error that tells a caller of a refusal, one of `services.vlm.plan_format.REFUSALS`."""
+    return ImageRefused.at("image", f"the picture {ADVICE[refusal]}", refusal=refusal)
 
 
 @dataclass(frozen=True)

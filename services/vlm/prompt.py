@@ -1,4 +1,4 @@
-"""The prompt of the plan stage. There is one text, `prompts/plan.v1.md`, filled in from the vocabulary.
+"""The prompt of the plan stage. There is one text, `prompts/plan.v2.md`, filled in from the vocabulary.
 
 A model folder may hold its own `prompt.txt`: weights that were trained with a short prompt answer to that one.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from articulation.materials import MATERIALS
 from services.vlm.vocabulary import CATEGORIES, LABELS, MAX_PARTS
 
-VERSION = "plan.v1"
+VERSION = "plan.v2"
 MODEL_PROMPT = "prompt.txt"
 
 

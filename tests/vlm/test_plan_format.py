@@ -20,10 +20,13 @@ from services.vlm.plan_format import (
     EXTENT,
     LIMITS,
     ORIGIN,
+    REFUSALS,
     SIZE_CM,
+    Refused,
     dumps,
     from_document,
     parse,
+    refusal,
     to_document,
 )
 from services.vlm.plan_schema import plan_schema
@@ -266,3 +269,24 @@ def test_a_schema_for_given_labels_admits_only_these() -> None:
     renamed = deepcopy(MICROWAVE)
     renamed["parts"][2]["label"] = "drawer"
     assert not validator.is_valid(renamed)
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_a_refusal_is_read_with_its_reason_and_the_schema_admits_it(reason: str) -> None:
+    document = refusal(reason)
+    jsonschema.Draft202012Validator(plan_schema()).validate(document)
+    with pytest.raises(Refused) as caught:
+        parse(dumps(document))
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("document", [{"refused": "boring"}, {"refused": None}, {**MICROWAVE, "refused": "unclear"}])
+def test_what_is_neither_plan_nor_refusal_is_refused_by_name_and_by_the_schema(document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArticulation) as caught:
+        from_document(document)
+    assert not isinstance(caught.value, Refused)
+    assert not jsonschema.Draft202012Validator(plan_schema()).is_valid(document)
+
+
+def test_a_schema_for_given_labels_admits_no_refusal() -> None:
+    assert not jsonschema.Draft202012Validator(plan_schema(["body", "door"])).is_valid(refusal("no_object"))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from services.vlm.engine import Completion, Token
+from services.vlm.plan_format import REFUSALS, dumps, refusal
 from services.vlm.planner import plan_image
-from serving.errors import StageFailed
+from serving.errors import ImageRefused, StageFailed
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 FIXED = {"type": "fixed"}
@@ -82,6 +83,16 @@ def test_a_hint_that_counts_parts_overrides_the_picture() -> None:
 def test_a_hint_that_agrees_costs_no_second_answer() -> None:
     engine = Scripted(document("body", "door"))
     plan_image(engine, IMAGE, ["one door"], 0)
+    assert len(engine.asked) == 1
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_a_refusal_says_what_to_do_about_the_picture_and_is_not_asked_again(reason: str) -> None:
+    engine = Scripted(dumps(refusal(reason)))
+    with pytest.raises(ImageRefused) as caught:
+        plan_image(engine, IMAGE, ["two drawers"], 7)
+    assert caught.value.metadata == {"refusal": reason}
+    assert [violation.field for violation in caught.value.violations] == ["image"]
     assert len(engine.asked) == 1
 
 

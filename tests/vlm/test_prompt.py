@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.vlm.plan_format import parse
+from services.vlm.plan_format import REFUSALS, parse
 from services.vlm.prompt import plan_prompt, with_hints
 from services.vlm.vocabulary import AXES, CATEGORIES, LABELS
 
@@ -19,6 +19,10 @@ def test_the_example_is_a_plan() -> None:
 
 def test_the_vocabulary_is_stated() -> None:
     assert all(f"\n- {word}: " in PROMPT for word in (*CATEGORIES, *LABELS))
+
+
+def test_every_refusal_is_stated() -> None:
+    assert all(f'\n- "{word}": ' in PROMPT for word in REFUSALS)
 
 
 def test_the_stated_axes_open_each_kind_of_part_towards_the_front_or_upwards() -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from llguidance import LLMatcher
 from PIL import Image
 from plan_folders import write_random_folder
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from articulation.joint import JointType
+from services.vlm.constraint import grammar_tokenizer
 from services.vlm.engine import Abandoned
-from services.vlm.plan_format import parse
+from services.vlm.plan_format import REFUSALS, dumps, parse, refusal
 from services.vlm.plan_schema import plan_schema
 from services.vlm.planner import plan_image
 from services.vlm.transformers_engine import TransformersEngine
@@ -51,6 +53,16 @@ def test_an_answer_of_free_length_is_a_plan(engine: TransformersEngine) -> None:
     plan = plan_image(engine, PICTURES[0], [], 0)
     assert plan.parts[0].joint.type is JointType.FIXED
     assert 0 < plan.confidence < 1
+
+
+def test_the_grammar_admits_each_refusal_as_a_whole_answer(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    grammar = LLMatcher.grammar_from_json_schema(plan_schema(), defaults={"whitespace_flexible": False})
+    for reason in REFUSALS:
+        matcher = LLMatcher(grammar_tokenizer(tokenizer, len(tokenizer)), grammar)
+        ids = tokenizer(dumps(refusal(reason)))["input_ids"]
+        assert matcher.try_consume_tokens(ids) == len(ids)
+        assert matcher.is_accepting()
 
 
 def test_the_answer_depends_on_the_picture_and_repeats(engine: TransformersEngine) -> None:
