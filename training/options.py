@@ -20,6 +20,8 @@ def training_parser(description: str | None, objects: int) -> argparse.ArgumentP
     parser.add_argument("--total-seconds", type=float, required=True, help="over all runs; sets the learning rate")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--objects", type=int, default=objects)
+    parser.add_argument("--library", type=Path, help="objects that `training.train_all` generated; else they are made")
+    parser.add_argument("--init", action="store_true", help="start from the weights that --export holds")
     parser.add_argument("--processes", type=int, default=16, help="that generate objects")
     parser.add_argument("--toy", action="store_true", help="a tiny model on little data, for a check on a CPU")
     return parser

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import asdict
 
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from services.part_dit.errors import WeightsMissing
 from services.part_dit.vae import TripoSGVAEModel
@@ -27,6 +25,7 @@ from training.part_dit_card import write_card
 from training.part_dit_data import Batches, objects
 from training.part_dit_judge import Judge
 from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export
+from training.processes import join
 from training.train_vae import compile_blocks
 
 EVALUATE_SECONDS = 60.0
@@ -36,13 +35,8 @@ HELD_OUT_QUERIES = 8192
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    device = torch.device(options.device)
-    if world > 1 and device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    if world > 1:
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    name, rank, world = join(options.device)
+    device = torch.device(name)
     try:
         _train(options, device, rank, world)
     finally:
@@ -74,10 +68,9 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         compile_blocks(model.transformer, dynamic=True)
         for layer in model.image_encoder.encoder.layer:
             layer.compile(dynamic=True)
-    trained = DistributedDataParallel(model) if world > 1 else model
     loop = Loop(
         "part_dit",
-        trained,
+        model,
         options.state,
         options.run_seconds,
         options.total_seconds,
@@ -93,7 +86,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
     def loss(step: int) -> dict[str, Tensor]:
         nonlocal judged
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            value = trained(batches.next())
+            value = model(batches.next())
         if loop.is_main and time.monotonic() - judged > EVALUATE_SECONDS:
             judged = time.monotonic()
             averaged.load_state_dict(loop.ema_state_dict())
