@@ -61,8 +61,8 @@ class Reason(StrEnum):
     IMAGE_REFUSED = (
         "IMAGE_REFUSED",
         grpc.StatusCode.INVALID_ARGUMENT,
-        "The picture shows no single whole articulated object, or the plan is less sure than `min_confidence`; metadata "
-        "`refusal` is `no_object`, `several_objects`, `cut_off`, `unclear` or `uncertain`.",
+        "The picture shows no single whole articulated object, or the plan is less sure than `min_confidence`; "
+        "metadata `refusal` is `no_object`, `several_objects`, `cut_off`, `unclear` or `uncertain`.",
     )
     PLAN_INVALID = (
         "PLAN_INVALID",
