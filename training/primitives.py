@@ -22,7 +22,7 @@ class Shape(IntEnum):
 
 
 class Pattern(IntEnum):
-    """Procedural patterns of `training.texture`."""
+    """Procedural patterns; `training.texture` says what each is for and at which scale."""
 
     PAINT = 0
     WOOD = 1
@@ -31,6 +31,14 @@ class Pattern(IntEnum):
     STONE = 4
     SLATS = 5
     KEYPAD = 6
+    PLASTIC = 7
+    POLISHED = 8
+    MARBLE = 9
+    CONCRETE = 10
+    TILE = 11
+    PLANKS = 12
+    FABRIC = 13
+    LAMP = 14
 
 
 @dataclass(frozen=True)
