@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from training.curves import draw
 from training.draw import Split
 from training.evaluate import main as evaluate
 from training.preview import contact_sheet, sample_images
@@ -38,6 +39,16 @@ def preview(
 def examples(output: Annotated[Path, typer.Option("-o", "--output")] = Path("examples")) -> None:
     """Write one sample photograph a category from the validation split."""
     sample_images(output, EXAMPLE_SEEDS)
+    typer.echo(output)
+
+
+@app.command()
+def curves(
+    models: Annotated[Path, typer.Option(help="Folder of weights with their curves.")] = Path("models"),
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("docs/pictures/curves.png"),
+) -> None:
+    """Draw the training curves that lie beside the weights."""
+    draw(sorted(models.rglob("*-curve.jsonl")), output)
     typer.echo(output)
 
 

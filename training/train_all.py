@@ -1,14 +1,16 @@
-"""Train the compact family side by side, one accelerator a model where there are enough of them.
+"""Train the compact family side by side on the accelerators that there are.
 
     python -m training.train_all --state STATE --export MODELS --seconds 1200
 
-The part DiT learns on the latents of the part VAE, so those two run one after the other; the rest is independent. A
-model's failure leaves the others running and makes the exit status 1.
+The objects are generated once, for all models. The part DiT learns on the latents of the part VAE, so those two run one
+after the other; the rest is independent. A model's failure leaves the others running and makes the exit status 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +20,16 @@ from pathlib import Path
 
 import torch
 
+from training.curves import thin
+from training.draw import Split
+from training.library import cached_library
+
+OBJECTS = 400_000
+"""Training objects of the shared library."""
+
+PROCESSES_KEPT_FREE = 4
+"""Cores left to the main process and the system while objects are generated."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -26,21 +38,23 @@ class Run:
     Attributes:
         name: `training.train_NAME`.
         share: of the total time, in (0, 1].
-        objects: training objects.
+        accelerators: which ones, counted from 0, modulo their number; several train together.
+        init: whether it goes on from the weights that the export folder holds.
     """
 
     name: str
     share: float
-    objects: int
+    accelerators: tuple[int, ...]
+    init: bool
 
 
 QUEUES = (
-    (Run("vae", 0.15, 25_000), Run("part_dit", 0.85, 80_000)),
-    (Run("vlm", 1.0, 80_000),),
-    (Run("editor", 1.0, 30_000),),
-    (Run("texture", 0.5, 12_000),),
+    (Run("vae", 0.12, (0,), True), Run("part_dit", 0.88, (0,), True)),
+    (Run("vlm", 1.0, (1, 2), False),),
+    (Run("editor", 1.0, (3,), False),),
+    (Run("texture", 0.6, (3,), True),),
 )
-"""Each queue is worked off in order; queue i uses accelerator i modulo their number."""
+"""Each queue is worked off in order, and all queues side by side."""
 
 
 def main() -> None:
@@ -48,15 +62,20 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="checkpoints, curves and logs; continued if there")
     parser.add_argument("--export", type=Path, required=True, help="the `models` folder to write")
     parser.add_argument("--seconds", type=float, required=True, help="time of the whole family, data included")
-    parser.add_argument("--objects-scale", type=float, default=1.0, help="fraction of the usual number of objects")
+    parser.add_argument("--objects", type=int, default=OBJECTS, help="in the shared library")
+    parser.add_argument("--only", nargs="*", help="names of the models to train; default: all")
     arguments = parser.parse_args()
-    devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
+    start = time.monotonic()
     arguments.state.mkdir(parents=True, exist_ok=True)
+    processes = max(1, (os.cpu_count() or 1) - PROCESSES_KEPT_FREE)
+    library = arguments.state / "library.pt"
+    objects = cached_library(library, range(arguments.objects), Split.TRAIN, processes, documents=True)
+    print(f"{len(objects)} objects after {time.monotonic() - start:.0f} s", flush=True)
+    del objects
+    seconds = arguments.seconds - (time.monotonic() - start)
     failures: list[str] = []
-    workers = [
-        threading.Thread(target=_work, args=(queue, devices[i % len(devices)], arguments, failures))
-        for i, queue in enumerate(QUEUES)
-    ]
+    queues = [[run for run in queue if not arguments.only or run.name in arguments.only] for queue in QUEUES]
+    workers = [threading.Thread(target=_work, args=(queue, seconds, arguments, failures)) for queue in queues]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -65,20 +84,40 @@ def main() -> None:
         sys.exit(f"failed: {', '.join(failures)}")
 
 
-def _work(queue: tuple[Run, ...], device: str, arguments: argparse.Namespace, failures: list[str]) -> None:
+def _work(queue: list[Run], seconds: float, arguments: argparse.Namespace, failures: list[str]) -> None:
     for run in queue:
-        seconds = run.share * arguments.seconds
-        command = [sys.executable, "-m", f"training.train_{run.name}", f"--device={device}"]
-        command += [f"--state={arguments.state}", f"--export={export_folder(arguments.export, run.name)}"]
-        command += [f"--run-seconds={seconds}", f"--total-seconds={seconds}"]
-        command += [f"--objects={max(1, int(run.objects * arguments.objects_scale))}"]
+        export = export_folder(arguments.export, run.name)
+        command, devices = _command(run)
+        command += [f"--state={arguments.state}", f"--export={export}", f"--library={arguments.state / 'library.pt'}"]
+        command += [f"--run-seconds={run.share * seconds}", f"--total-seconds={run.share * seconds}"]
+        command += [f"--objects={arguments.objects}"] + ["--init"] * run.init
         start = time.monotonic()
         with (arguments.state / f"{run.name}.log").open("ab") as log:
-            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+            code = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, check=False, env={**os.environ, **devices}
+            ).returncode
         print(f"{run.name}: exit {code} after {time.monotonic() - start:.0f} s", flush=True)
         if code:
             failures.append(run.name)
             return
+        thin(arguments.state / f"{run.name}-curve.jsonl", export / f"{run.name}-curve.jsonl")
+
+
+def _command(run: Run) -> tuple[list[str], dict[str, str]]:
+    """The program's command line and the accelerators that it sees, as environment variables."""
+    program = ["-m", f"training.train_{run.name}"]
+    present = torch.cuda.device_count()
+    if not present:
+        return [sys.executable, *program], {}
+    chosen = sorted({index % present for index in run.accelerators})
+    visible = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, chosen))}
+    if len(chosen) == 1:
+        return [sys.executable, *program, "--device=cuda:0"], visible
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = [f"--nproc-per-node={len(chosen)}", "--master-addr=127.0.0.1", f"--master-port={port}"]
+    return [sys.executable, "-m", "torch.distributed.run", *launcher, *program, "--device=cuda"], visible
 
 
 def export_folder(models: Path, name: str) -> Path:
