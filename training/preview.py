@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from articulation.camera import Camera
 from articulation.typing import ImageArray
 from training.camera import sample_camera
 from training.draw import Split
@@ -64,10 +65,15 @@ def sample_images(folder: Path, seeds: Mapping[str, int], size: int = 512) -> No
     (folder / "README.md").write_text(_SAMPLES_PAGE.format(size=size, rows=rows))
 
 
+def photograph_view(spec: ObjectSpec, split: Split, seed: int) -> Camera:
+    """The camera of `photograph`."""
+    return sample_camera(np.random.default_rng(seed), split, spec.half_extent)
+
+
 def photograph(spec: ObjectSpec, split: Split, size: int, seed: int) -> ImageArray:
     """(S, S, 3) one smooth photograph of the closed object from a random view of the split."""
     scene = pack([spec], "cpu")
-    view = sample_camera(np.random.default_rng(seed), split, spec.half_extent).to_array()
+    view = photograph_view(spec, split, seed).to_array()
     generator = torch.Generator().manual_seed(seed)
     closed = torch.zeros_like(scene.joint_upper)
     out = render(
