@@ -33,6 +33,8 @@ SHOWN = (0.2, 0.62)
 """How much of the bounding rectangle of an object's box a cut-off picture shows."""
 GAP = (0.1, 0.7)
 """Between two objects of one scene [model units]."""
+PLAIN = 0.15
+"""Share of renders on white; like the rays a pixel, as in the pictures of objects, or it would give these away."""
 
 NO_OBJECT, SEVERAL_OBJECTS, CUT_OFF, UNCLEAR = range(len(REFUSALS))
 
@@ -82,14 +84,15 @@ class _Studio:
         return sample_cameras(self.rng, Split.TRAIN, half_extents)
 
     def shoot(
-        self, scene: Scene, cameras: Array, background: Background = Background.RANDOM, *, empty: bool = False
+        self, scene: Scene, cameras: Array, background: Background | None = None, *, empty: bool = False
     ) -> Render:
-        """Closed objects, or their surroundings without them."""
+        """Closed objects, or their surroundings without them; in any surroundings, or now and then on white."""
+        around = background or (Background.WHITE if self.rng.random() < PLAIN else Background.RANDOM)
         q = torch.zeros(scene.link_valid.shape, device=scene.device)
         views = torch.tensor(cameras, dtype=torch.float32, device=scene.device)
         visible = torch.zeros_like(scene.link_valid) if empty else scene.link_valid
         fast = scene.device.type == "cuda"
-        return render(scene, views, q, visible, self.size, background, self.generator, compiled=fast)
+        return render(scene, views, q, visible, self.size, around, self.generator, samples=2, compiled=fast)
 
     def photograph(self, count: int) -> Tensor:
         scene, half = self.pick(count)
