@@ -1,4 +1,4 @@
-"""Fourier features of coordinates, and the planned box as a condition of the part DiT."""
+"""Fourier features of coordinates, the planned box as a condition of the part DiT, and its box token."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from services.part_dit.box_frame import CHANNELS
 
 
 class FrequencyEmbedding(nn.Module):
@@ -46,3 +48,14 @@ class BoxEmbedding(nn.Module):
         features = self.features(boxes).to(self.hidden.weight.dtype)
         embedding: Tensor = self.output(nn.functional.silu(self.hidden(features)))
         return embedding
+
+
+class BoxToken(nn.Module):
+    """A part's noisy box code (..., 6) in and its velocity out, as one more token of width `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(CHANNELS, dim)
+        self.output = nn.Linear(dim, CHANNELS)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)

@@ -1,7 +1,7 @@
 """From an implicit field to a clean triangle mesh, coarse to fine.
 
 A dense coarse grid finds where the surface may be; each finer grid is evaluated only there and interpolated elsewhere.
-The field is positive inside. A planned box, when given, limits where the coarse grid looks.
+The field is positive inside.
 """
 
 from __future__ import annotations
@@ -27,8 +27,14 @@ MIN_COARSE_CELLS = 24
 BOX_MARGIN = 0.12
 """How far outside its planned box a part is looked for, in model units."""
 
-HALF_DIAGONAL = 0.87
-"""Half of a cell's diagonal over its edge, rounded up: no surface is farther from the nearest corner of its cell."""
+FRAME_MARGIN = 1
+"""Coarse cells around a box whose part was generated in the box's own frame."""
+
+MIN_FINE_SHARE = 4
+"""A side of a box frame has at least a quarter of the cells of [-1, 1], however thin the part is."""
+
+HALF_DIAGONAL = 0.502
+"""No surface is farther from the nearest corner of its cell than half of the cell's diagonal; rounded up."""
 
 DEBRIS_AREA = 0.01
 """Pieces with less than this share of the largest piece's area are dropped."""
@@ -42,79 +48,123 @@ class PartMesh:
     faces: NDArray[np.int32]
 
 
-def extract(
-    field: Field,
-    resolution: int,
-    device: torch.device | str = "cpu",
-    box: Tensor | None = None,
-    truncation: float | None = None,
-) -> PartMesh:
-    """Extract the zero level set of a field.
+@dataclass(frozen=True)
+class Grid:
+    """Where to look for a surface.
+
+    Attributes:
+        lower: (3,) corner of the coarse grid, model units.
+        cell: (3,) sides of a coarse cell, model units.
+        counts: (3,) coarse cells along each axis.
+        halvings: (3,) how often cells are halved along each axis.
+        unit: (3,) what the field's distances are measured in along each axis, model units.
+    """
+
+    lower: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    halvings: NDArray[np.int64]
+    unit: NDArray[np.float64]
+
+
+def space_grid(resolution: int, box: Tensor | None = None) -> Grid:
+    """Cubic cells over [-1, 1]^3, for a field in model space.
 
     Args:
-        field: evaluated in a few large calls.
-        resolution: cells along an edge of [-1, 1]; rounded up to a power of two times the coarse grid.
-        device: where the field is evaluated.
+        resolution: cells along an edge; rounded up to a power of two times the coarse grid.
         box: (6,) centre and half extent to look in, plus a margin; None looks everywhere.
-        truncation: the field is a signed distance over this [model units], clamped; None looks at signs only.
-
-    Returns:
-        The mesh; empty when the field has no inside.
     """
     levels = max(0, int(np.log2(resolution / MIN_COARSE_CELLS)))
     coarse = -(-resolution // 2**levels)
     cell = 2.0 / coarse
-    lower, counts = _window(coarse, box)
-    axes = [low + cell * torch.arange(count + 1, device=device) for low, count in zip(lower, counts, strict=True)]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    values = field(points.view(-1, 3)).view(points.shape[:3])
-    for _ in range(levels):
-        active = _active_cells(values, cell, truncation)
-        values = _refine(field, values, active, lower, cell)
-        cell /= 2
-    return _polygonise(values, lower, cell)
-
-
-def _window(coarse: int, box: Tensor | None) -> tuple[list[float], list[int]]:
-    """Lower corner and cells along each axis of the coarse grid: one cell beyond [-1, 1], cut to the box."""
-    cell = 2.0 / coarse
     low, high = np.full(3, -1), np.full(3, coarse + 1)
     if box is not None:
-        center, half = box.double().cpu().numpy().reshape(2, 3)
+        center, half = _sides(box)
         low = np.clip(np.floor((center - half - BOX_MARGIN + 1) / cell), low, high - 1).astype(int)
         high = np.clip(np.ceil((center + half + BOX_MARGIN + 1) / cell), low + 1, high).astype(int)
-    return list(low * cell - 1.0), list(high - low)
+    return Grid(low * cell - 1.0, np.full(3, cell), high - low, np.full(3, levels), np.ones(3))
 
 
-def _active_cells(values: Tensor, cell: float, truncation: float | None) -> Tensor:
+def frame_grid(resolution: int, box: Tensor) -> Grid:
+    """Cells over a part's own box, for a field in its box frame.
+
+    Args:
+        resolution: cells along an edge of [-1, 1]; a thin side gets more than its share.
+        box: (6,) centre and half extent.
+    """
+    center, half = _sides(box)
+    cell = 2 * half / MIN_COARSE_CELLS
+    fine = np.maximum(half, 1 / MIN_FINE_SHARE) * resolution
+    halvings = np.maximum(np.round(np.log2(fine / MIN_COARSE_CELLS)), 0).astype(int)
+    counts = np.full(3, MIN_COARSE_CELLS + 2 * FRAME_MARGIN)
+    return Grid(center - half - FRAME_MARGIN * cell, cell, counts, halvings, half)
+
+
+def _sides(box: Tensor) -> NDArray[np.float64]:
+    """(6,) box -> (2, 3) centre and half extent."""
+    sides: NDArray[np.float64] = box.double().cpu().numpy().reshape(2, 3)
+    return sides
+
+
+def extract(field: Field, grid: Grid, device: torch.device | str = "cpu", truncation: float | None = None) -> PartMesh:
+    """Extract the zero level set of a field.
+
+    Args:
+        field: evaluated in a few large calls.
+        grid: where to look, and how finely.
+        device: where the field is evaluated.
+        truncation: the field is a signed distance over this [the grid's units], clamped; None looks at signs only.
+
+    Returns:
+        The mesh; empty when the field has no inside.
+    """
+    corner = torch.tensor(grid.lower, device=device, dtype=torch.float32)
+    size = torch.tensor(grid.cell, device=device, dtype=torch.float32)
+    ticks = (torch.arange(count + 1, device=device) for count in grid.counts.tolist())
+    values = _evaluate(field, torch.stack(torch.meshgrid(*ticks, indexing="ij"), dim=-1), corner, size)
+    cell, left = grid.cell, grid.halvings
+    while left.any():
+        factor = np.where(left > 0, 2, 1)
+        reach = None if truncation is None else HALF_DIAGONAL * float(np.linalg.norm(cell / grid.unit)) / truncation
+        active = _active_cells(values, 0.0 if reach is None else min(reach, 1.0))
+        cell, left = cell / factor, np.maximum(left - 1, 0)
+        size = torch.tensor(cell, device=device, dtype=torch.float32)
+        values = _refine(field, values, active, factor.tolist(), corner, size)
+    return _polygonise(values, grid.lower, cell)
+
+
+def _evaluate(field: Field, indices: Tensor, corner: Tensor, cell: Tensor) -> Tensor:
+    """(..., 3) grid indices -> (...) values."""
+    return field((corner + indices * cell).view(-1, 3)).view(indices.shape[:-1])
+
+
+def _active_cells(values: Tensor, band: float) -> Tensor:
     """(X, Y, Z) corner values -> (X-1, Y-1, Z-1) bool, True where the surface may cross the cell."""
     stack = values[None, None]
     highest = functional.max_pool3d(stack, 2, stride=1)[0, 0]
     lowest = -functional.max_pool3d(-stack, 2, stride=1)[0, 0]
-    band = 0.0 if truncation is None else min(HALF_DIAGONAL * cell / truncation, 1.0)
     return (highest >= -band) & (lowest <= band)
 
 
-def _refine(field: Field, values: Tensor, active: Tensor, lower: list[float], cell: float) -> Tensor:
-    """Halve the cells: evaluate the corners of active cells' children, interpolate all others."""
-    shape = [2 * n + 1 for n in active.shape]
+def _refine(field: Field, values: Tensor, active: Tensor, factor: list[int], corner: Tensor, cell: Tensor) -> Tensor:
+    """Cut the cells by `factor` along each axis: evaluate corners of active cells' children, interpolate all others."""
+    shape = [f * n + 1 for f, n in zip(factor, active.shape, strict=True)]
     fine = functional.interpolate(values[None, None], size=shape, mode="trilinear", align_corners=True)[0, 0]
     # A corner of the fine grid touches an active cell when any of the (up to eight) coarse cells around it is active.
-    spread = functional.interpolate(active[None, None].float(), scale_factor=2, mode="nearest")
+    spread = functional.interpolate(active[None, None].float(), scale_factor=tuple(map(float, factor)), mode="nearest")
     touched = functional.max_pool3d(functional.pad(spread, (1,) * 6), 2, stride=1)[0, 0] > 0
     indices = touched.nonzero()
     if len(indices):
-        corner = torch.tensor(lower, device=values.device, dtype=torch.float32)
-        fine[touched] = field(corner + indices * (cell / 2))
+        fine[touched] = _evaluate(field, indices, corner, cell)
     return fine
 
 
-def _polygonise(values: Tensor, lower: list[float], cell: float) -> PartMesh:
+def _polygonise(values: Tensor, lower: NDArray[np.float64], cell: NDArray[np.float64]) -> PartMesh:
     grid = functional.pad(values.float(), (1,) * 6, value=-1.0).cpu().numpy()
     if grid.max() <= 0:
         return PartMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
     vertices, faces, _, _ = marching_cubes(grid, level=0.0, gradient_direction="descent")  # type: ignore[no-untyped-call]
-    vertices = (vertices - 1) * cell + np.asarray(lower)
+    vertices = (vertices - 1) * cell + lower
     return _without_debris(vertices.astype(np.float32), faces.astype(np.int32))
 
 

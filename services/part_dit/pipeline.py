@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -16,8 +17,9 @@ from transformers import BitImageProcessorPil, Dinov2Model
 
 from articulation.errors import InvalidArticulation
 from articulation.tree import check_tree
+from services.part_dit import box_frame
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
-from services.part_dit.extraction import PartMesh, extract
+from services.part_dit.extraction import Field, PartMesh, extract, frame_grid, space_grid
 from services.part_dit.scheduler import RectifiedFlowScheduler
 from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
 from services.part_dit.vae import TripoSGVAEModel
@@ -33,6 +35,13 @@ MAX_GUIDANCE = 100
 
 def _never() -> bool:
     return False
+
+
+class Sample(NamedTuple):
+    """Sampled parts: `latents` (N, T, C) for `vae.decode`, and `boxes` (N, 6) in whose frames they are, or None."""
+
+    latents: Tensor
+    boxes: Tensor | None
 
 
 class PartDiTPipeline(DiffusionPipeline):
@@ -104,6 +113,8 @@ class PartDiTPipeline(DiffusionPipeline):
         resolution: int = 96,
         num_tokens: int = SET_TOKENS,
         upstream_part_index: bool = False,
+        use_part_images: bool = True,
+        use_hierarchy: bool = True,
         cancelled: Callable[[], bool] = _never,
     ) -> list[PartMesh]:
         """Reconstruct one object.
@@ -119,6 +130,8 @@ class PartDiTPipeline(DiffusionPipeline):
             resolution: cells along an edge of [-1, 1], 32 to 512.
             num_tokens: latent tokens a part, for models whose tokens have no order.
             upstream_part_index: under guidance, number the conditioned parts K .. 2K-1 as PartCrafter's pipeline does.
+            use_part_images: False shows the model the object's image alone.
+            use_hierarchy: False leaves out attention along the kinematic tree.
             cancelled: asked between steps and between parts.
 
         Returns:
@@ -134,7 +147,7 @@ class PartDiTPipeline(DiffusionPipeline):
         _check_range("resolution", resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         images = self.encode_images(torch.cat([object_image[None], part_images]))
         boxes = None if part_boxes is None else part_boxes.to(self.device, torch.float32)
-        latents = self.sample(
+        sample = self.sample(
             images[1:],
             images[:1],
             parent_index.to(self.device, torch.int64),
@@ -144,15 +157,28 @@ class PartDiTPipeline(DiffusionPipeline):
             guidance_scale=guidance_scale,
             num_tokens=num_tokens,
             upstream_part_index=upstream_part_index,
+            use_part_images=use_part_images,
+            use_hierarchy=use_hierarchy,
             cancelled=cancelled,
         )
         meshes = []
-        tokens = self.vae.decode(latents)
-        for index, part in enumerate(tokens):
+        for index, tokens in enumerate(self.vae.decode(sample.latents)):
             _stop_if(cancelled)
-            box = None if boxes is None else boxes[index]
-            meshes.append(extract(self.field(part), resolution, self.device, box=box, truncation=self.vae.truncation))
+            planned, frame = (None if x is None else x[index] for x in (boxes, sample.boxes))
+            meshes.append(self.mesh(tokens, resolution, planned, frame))
         return meshes
+
+    def mesh(self, tokens: Tensor, resolution: int, planned: Tensor | None, frame: Tensor | None) -> PartMesh:
+        """Extract one part.
+
+        Args:
+            tokens: (T, D) of `vae.decode`.
+            resolution: cells along an edge of [-1, 1].
+            planned: (6,) box to look in, for a part in model space; None looks everywhere.
+            frame: (6,) box in whose frame the part was generated; None is model space.
+        """
+        grid = space_grid(resolution, planned) if frame is None else frame_grid(resolution, frame)
+        return extract(self.field(tokens, frame), grid, self.device, self.vae.truncation)
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(N, S, S, 3) uint8 -> (N, L, E) image tokens."""
@@ -174,8 +200,10 @@ class PartDiTPipeline(DiffusionPipeline):
         guidance_scale: float = 2.0,
         num_tokens: int = SET_TOKENS,
         upstream_part_index: bool = False,
+        use_part_images: bool = True,
+        use_hierarchy: bool = True,
         cancelled: Callable[[], bool] = _never,
-    ) -> Tensor:
+    ) -> Sample:
         """Sample latents of B objects with N parts in all.
 
         Args:
@@ -185,20 +213,17 @@ class PartDiTPipeline(DiffusionPipeline):
             boxes: (N, 6) or None.
             generator: of the noise, on the CPU, so that the device does not matter.
             num_parts: parts of each object; None is one object.
-
-        Returns:
-            (N, T, C) latents for `vae.decode`.
         """
         count = len(part_images)
         model = self.transformer
         counts = (count,) if num_parts is None else tuple(num_parts)
-        shape = (count, model.num_latent_tokens or num_tokens, model.in_channels)
-        latents = torch.randn(shape, generator=generator).to(self.device)
+        length = (model.num_latent_tokens or num_tokens) + (model.box_token is not None)
+        latents = torch.randn((count, length, model.in_channels), generator=generator).to(self.device)
         guided = guidance_scale != 1.0
         inputs = {
-            "encoder_hidden_states": part_images,
+            "encoder_hidden_states": part_images if use_part_images else torch.zeros_like(part_images),
             "global_encoder_hidden_states": object_images,
-            "parent_index": parent_index,
+            "parent_index": parent_index if use_hierarchy else torch.full_like(parent_index, -1),
         }
         if boxes is not None:
             inputs["boxes"] = boxes
@@ -221,15 +246,27 @@ class PartDiTPipeline(DiffusionPipeline):
             velocity = model(noisy, timestep.expand(len(noisy)), num_parts=counts, **inputs).float()
             if guided:
                 blind, seeing = velocity.chunk(2)
-                velocity = blind + guidance_scale * (seeing - blind)
+                # A box's planned place is no less known to the blind model: guidance would only overshoot.
+                mixed = blind + guidance_scale * (seeing - blind)
+                velocity = mixed if model.box_token is None else torch.cat([mixed[:, :-1], seeing[:, -1:]], dim=1)
             latents = self.scheduler.step(velocity, timestep, latents).prev_sample
-        denormalised: Tensor = self.vae.denormalise(latents.to(self.vae.dtype))
-        return denormalised
+        frames = None
+        if model.box_token is not None:
+            reference = 0.0 if boxes is None else box_frame.encode(boxes)
+            frames = box_frame.decode(latents[:, -1, : box_frame.CHANNELS] + reference)
+            latents = latents[:, :-1]
+        return Sample(self.vae.denormalise(latents.to(self.vae.dtype)), frames)
 
-    def field(self, tokens: Tensor) -> Callable[[Tensor], Tensor]:
-        """(T, D) decoded tokens of one part -> its field, (Q, 3) -> (Q,), evaluated in chunks."""
+    def field(self, tokens: Tensor, frame: Tensor | None = None) -> Field:
+        """(T, D) decoded tokens of one part -> its field in model space, evaluated in chunks.
+
+        Args:
+            frame: (6,) box in whose frame the part was generated; None is model space.
+        """
 
         def evaluate(points: Tensor) -> Tensor:
+            if frame is not None:
+                points = box_frame.to_frame(points, frame)
             chunks = points.split(QUERY_CHUNK)
             return torch.cat([self.vae.query(tokens[None], chunk[None])[0] for chunk in chunks])
 

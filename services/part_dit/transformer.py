@@ -1,8 +1,8 @@
 """The part DiT: PartCrafter's transformer, with SPARK's part images, kinematic tree and planned boxes.
 
 Every PartCrafter parameter keeps its name and shape. What SPARK adds lives under new names (`hierarchy_blocks`,
-`position_embedding`, `token_embedding`, `box_embedding`), starts at zero and is switched on in the config, so an
-untouched PartCrafter checkpoint gives PartCrafter's output.
+`position_embedding`, `token_embedding`, `box_embedding`, `box_token`), starts at zero and is switched on in the config,
+so an untouched PartCrafter checkpoint gives PartCrafter's output.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
 from torch import Tensor, nn
 
+from services.part_dit import box_frame
 from services.part_dit.attention import NORM_EPS, Block
-from services.part_dit.embedding import BoxEmbedding
+from services.part_dit.embedding import BoxEmbedding, BoxToken
 from services.part_dit.hierarchy import HierarchyBlock
 
-ADDED_MODULES = ("hierarchy_blocks.", "position_embedding.", "token_embedding", "box_embedding.")
+ADDED_MODULES = ("hierarchy_blocks.", "position_embedding.", "token_embedding", "box_embedding.", "box_token.")
 """Prefixes of the parameters that a PartCrafter checkpoint does not have."""
 
 
@@ -48,6 +49,8 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         enable_position_embedding: add an embedding of the link's index in the plan.
         enable_box_embedding: accept planned boxes.
         num_latent_tokens: T learned token embeddings, for latents whose tokens have an order; None for sets.
+        enable_box_token: latents are those of parts in their box frame (`box_frame`), and one more token after the T
+            others holds, in its first six channels, the part's box code less that of the planned box.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -70,8 +73,11 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         enable_position_embedding: bool = False,
         enable_box_embedding: bool = False,
         num_latent_tokens: int | None = None,
+        enable_box_token: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        if enable_box_token and in_channels < box_frame.CHANNELS:
+            raise ValueError(f"a box token needs {box_frame.CHANNELS} channels, got {in_channels}")
         self.in_channels = in_channels
         self.max_num_parts = max_num_parts
         self.num_latent_tokens = num_latent_tokens
@@ -110,6 +116,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.token_embedding = None
         if num_latent_tokens is not None:
             self.token_embedding = nn.Parameter(torch.zeros(num_latent_tokens, width))
+        self.box_token = BoxToken(width) if enable_box_token else None
 
     def forward(
         self,
@@ -140,7 +147,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             box_known: (N,) bool, False where `boxes` holds nothing; None is True everywhere.
 
         Returns:
-            (N, T, C).
+            Like `hidden_states`; of a box token, the channels that hold no box are zero.
 
         Raises:
             ValueError: the part counts do not sum to N, or `parent_index` is missing.
@@ -173,8 +180,13 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             tokens = torch.cat(
                 [self._transform(own, local, image[None], parents[None]) for own, local, parents, image in objects]
             )
-        output: Tensor = self.proj_out(self.norm_out(tokens)[:, 1:])
-        return output
+        tokens = self.norm_out(tokens)[:, 1:]
+        if self.box_token is None:
+            output: Tensor = self.proj_out(tokens)
+            return output
+        box = self.box_token.output(tokens[:, -1:])
+        unused = box.new_zeros(*box.shape[:-1], self.in_channels - box_frame.CHANNELS)
+        return torch.cat([self.proj_out(tokens[:, :-1]), torch.cat([box, unused], dim=-1)], dim=1)
 
     def _embed(
         self,
@@ -186,9 +198,12 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         box_known: Tensor | None,
     ) -> Tensor:
         """(N, T, C) -> (N, 1 + T, D), the time token first."""
-        tokens: Tensor = self.proj_in(latents)
+        box = None if self.box_token is None else self.box_token.input(latents[:, -1:, : box_frame.CHANNELS])
+        tokens: Tensor = self.proj_in(latents if box is None else latents[:, :-1])
         if self.token_embedding is not None:
             tokens = tokens + self.token_embedding
+        if box is not None:
+            tokens = torch.cat([tokens, box], dim=1)
         time = self.time_proj(self.time_embed(timestep).to(tokens.dtype))
         tokens = torch.cat([time[:, None], tokens], dim=1)
         if self.part_embedding is not None:
@@ -196,7 +211,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         if self.position_embedding is not None:
             tokens = tokens + self.position_embedding(link_index)[:, None]
         if self.box_embedding is not None and boxes is not None:
-            embedded = self.box_embedding(boxes)
+            embedded = self.box_embedding(boxes if self.box_token is None else box_frame.encode(boxes))
             if box_known is not None:
                 embedded = embedded * box_known[:, None]
             tokens = tokens + embedded[:, None]

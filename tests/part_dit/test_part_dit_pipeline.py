@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from part_dit_toys import toy_transformer
 from torch import Tensor
 
+from services.part_dit import box_frame
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
 from services.part_dit.extraction import PartMesh
 from services.part_dit.pipeline import PartDiTPipeline
@@ -27,7 +29,7 @@ def sampled(pipeline: PartDiTPipeline, request: Request, seed: int = 0, **change
             request["part_boxes"],
             torch.Generator().manual_seed(seed),
             **{"num_inference_steps": 3, **changes},
-        )
+        ).latents
 
 
 def test_the_seed_decides(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
@@ -88,6 +90,69 @@ def test_a_caller_can_give_up_between_steps(pipeline: PartDiTPipeline, request_t
     with pytest.raises(GenerationCancelled):
         pipeline(**request_tensors, num_inference_steps=10, resolution=32, cancelled=cancelled)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("change", [{"use_part_images": False}, {"use_hierarchy": False}])
+def test_a_condition_can_be_switched_off(
+    pipeline: PartDiTPipeline, request_tensors: Request, change: dict[str, bool]
+) -> None:
+    assert (sampled(pipeline, request_tensors, **change) - sampled(pipeline, request_tensors)).abs().max() > 1e-3
+
+
+def test_what_is_switched_off_is_not_looked_at(pipeline: PartDiTPipeline, request_tensors: Request) -> None:
+    other = request_tensors | {
+        "part_images": 255 - request_tensors["part_images"],
+        "parent_index": torch.tensor([-1, 0, 0]),
+    }
+    without = {"use_part_images": False, "use_hierarchy": False}
+    torch.testing.assert_close(sampled(pipeline, other, **without), sampled(pipeline, request_tensors, **without))
+
+
+@pytest.fixture(scope="module")
+def framed(pipeline: PartDiTPipeline) -> PartDiTPipeline:
+    """The toy pipeline with a transformer that predicts boxes."""
+    torch.manual_seed(0)
+    transformer = toy_transformer(enable_box_token=True)
+    built = PartDiTPipeline(
+        pipeline.vae, transformer, pipeline.scheduler, pipeline.image_encoder_dinov2, pipeline.feature_extractor_dinov2
+    )
+    built.set_progress_bar_config(disable=True)
+    return built
+
+
+def boxes_of(pipeline: PartDiTPipeline, request: Request, boxes: Tensor | None, **changes: object) -> Tensor:
+    images = pipeline.encode_images(torch.cat([request["object_image"][None], request["part_images"]]))
+    with torch.no_grad():
+        return pipeline.sample(
+            images[1:],
+            images[:1],
+            request["parent_index"].long(),
+            boxes,
+            torch.Generator().manual_seed(0),
+            **{"num_inference_steps": 3, **changes},
+        ).boxes
+
+
+def test_generated_boxes_are_corrections_of_the_planned_ones(framed: PartDiTPipeline, request_tensors: Request) -> None:
+    """A transformer without a velocity keeps the noise, so the boxes are the planned ones moved by it."""
+    noise = torch.randn((3, 7, 8), generator=torch.Generator().manual_seed(0))[:, -1, :6]
+    found = boxes_of(framed, request_tensors, request_tensors["part_boxes"])
+    expected = box_frame.decode(box_frame.encode(request_tensors["part_boxes"]) + noise)
+    torch.testing.assert_close(found, expected)
+
+
+def test_boxes_are_generated_where_none_is_planned(framed: PartDiTPipeline, request_tensors: Request) -> None:
+    found = boxes_of(framed, request_tensors, None)
+    assert found.shape == (3, 6)
+    assert bool((found[:, 3:] > 0).all())
+
+
+def test_a_part_is_meshed_in_its_generated_box(framed: PartDiTPipeline, request_tensors: Request) -> None:
+    field = framed.field(framed.vae.decode(torch.zeros(1, 6, 8))[0], torch.tensor([0.5, 0, 0, 0.1, 0.2, 0.3]))
+    inside = framed.field(framed.vae.decode(torch.zeros(1, 6, 8))[0])
+    with torch.no_grad():
+        torch.testing.assert_close(field(torch.tensor([[0.6, 0.2, -0.3]])), inside(torch.tensor([[1.0, 1.0, -1.0]])))
+    assert len(framed(**request_tensors, num_inference_steps=1, resolution=32)) == 3
 
 
 @pytest.mark.parametrize(

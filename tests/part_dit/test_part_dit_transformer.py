@@ -66,6 +66,7 @@ def test_additions_come_under_new_names_only() -> None:
             enable_position_embedding=True,
             enable_box_embedding=True,
             num_latent_tokens=512,
+            enable_box_token=True,
         )
     kept = {k: v for k, v in parameters(model).items() if not k.startswith(ADDED_MODULES)}
     assert kept == dict(published_layout())
@@ -186,6 +187,28 @@ def test_parts_are_a_set_without_index_embeddings() -> None:
         boxes=boxes[order],
     )
     torch.testing.assert_close(permuted, base[order])
+
+
+def test_a_box_token_goes_through_layers_of_its_own() -> None:
+    torch.manual_seed(0)
+    model = toy_transformer(enable_box_token=True)
+    randomise(model)
+    noisy = torch.randn(3, 7, 8)
+    base = call(model, hidden_states=noisy)
+    assert base.shape == noisy.shape
+    assert bool((base[:, -1, 6:] == 0).all())
+    assert bool((base[:, -1, :6] != 0).all())
+    unused = noisy.clone()
+    unused[:, -1, 6:] = 5
+    torch.testing.assert_close(call(model, hidden_states=unused), base)
+    used = noisy.clone()
+    used[0, -1, 0] = 5
+    assert (call(model, hidden_states=used) - base).abs().max() > 1e-4
+
+
+def test_a_box_token_needs_room_for_a_box() -> None:
+    with pytest.raises(ValueError, match="6 channels"):
+        toy_transformer(enable_box_token=True, in_channels=4)
 
 
 def test_part_counts_must_add_up(transformer: PartCrafterDiTModel) -> None:

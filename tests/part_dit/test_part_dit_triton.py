@@ -56,6 +56,24 @@ def test_the_answer_is_the_pipeline_s(
     assert answer.as_numpy("vertices").any()
 
 
+def test_switches_reach_the_pipeline(
+    address: str, pipeline: PartDiTPipeline, request_tensors: dict[str, Tensor]
+) -> None:
+    off = {name: np.array([0], np.int32) for name in ("use_part_images", "use_hierarchy", "use_boxes")}
+    answer = ask(address, arrays(request_tensors) | off)
+    meshes = pipeline(
+        **request_tensors | {"part_boxes": None},
+        seed=5,
+        num_inference_steps=2,
+        guidance_scale=2.0,
+        resolution=32,
+        use_part_images=False,
+        use_hierarchy=False,
+    )
+    for name, expected in pack(meshes).items():
+        np.testing.assert_allclose(answer.as_numpy(name), expected.numpy(), atol=1e-3)
+
+
 def test_a_cycle_is_an_invalid_argument(address: str, request_tensors: dict[str, Tensor]) -> None:
     tensors = arrays(request_tensors) | {"parent_index": np.array([-1, 2, 1], np.int32)}
     with pytest.raises(InferenceServerException, match="parent_index") as caught:

@@ -35,11 +35,13 @@ class TritonPythonModel:
                 _read(request, "object_image"),
                 _read(request, "part_images"),
                 _read(request, "parent_index"),
-                _read(request, "part_boxes"),
+                _read(request, "part_boxes") if _switch(request, "use_boxes") else None,
                 seed=_scalar(request, "seed"),
                 num_inference_steps=_scalar(request, "num_steps"),
                 guidance_scale=_scalar(request, "guidance_scale"),
                 resolution=_scalar(request, "resolution"),
+                use_part_images=_switch(request, "use_part_images"),
+                use_hierarchy=_switch(request, "use_hierarchy"),
                 cancelled=request.is_cancelled,
             )
         except InvalidInput as error:
@@ -58,6 +60,11 @@ def _read(request: Any, name: str) -> torch.Tensor:
 
 def _scalar(request: Any, name: str) -> Any:
     return _read(request, name)[0].item()
+
+
+def _switch(request: Any, name: str) -> bool:
+    """An optional input: on, unless the request says 0."""
+    return pb_utils.get_input_tensor_by_name(request, name) is None or bool(_scalar(request, name))
 
 
 def _failure(message: str, code: int) -> Any:
