@@ -11,6 +11,7 @@ import structlog
 
 from articulation.plan import Plan
 from articulation.typing import ImageArray
+from services.vlm.calibration import UNCALIBRATED, Calibration, load_calibration
 from services.vlm.editing import ImageEditor
 from services.vlm.engine import PlanEngine
 from services.vlm.settings import VlmSettings
@@ -48,6 +49,7 @@ class Models:
 
     planner: Loaded[PlanEngine] | ModelNotReady
     editor: Loaded[Editor] | ModelNotReady
+    calibration: Calibration = UNCALIBRATED
 
     @property
     def ready(self) -> bool:
@@ -59,6 +61,7 @@ def load_models(settings: VlmSettings) -> Models:
     return Models(
         planner=_load(settings.plan_folder, lambda folder: TransformersEngine.load(folder, settings.device)),
         editor=_load(settings.editor_folder, lambda folder: ImageEditor.load(folder, settings.device)),
+        calibration=load_calibration(settings.plan_folder),
     )
 
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from functools import partial
 
 import structlog
 
 from articulation.errors import InvalidArticulation
 from articulation.plan import Plan
 from articulation.typing import ImageArray
-from services.vlm.engine import Completion, PlanEngine
+from services.vlm.calibration import UNCALIBRATED, Calibration, gather
+from services.vlm.engine import PlanEngine
 from services.vlm.hints import counts, fit
 from services.vlm.plan_format import Refused, parse
 from services.vlm.plan_schema import plan_schema
 from serving.errors import ImageRefused, StageFailed
 
 _log = structlog.get_logger(__name__)
-
-_DECISION = re.compile(r'"(category|label|parent|type|axis)"\s*:\s*("[^"]*"|-?\d+)')
-"""Where a document decides something that is right or wrong; boxes are only near or far."""
-
 
 ADVICE = {
     "no_object": "shows no object with moving parts: send a photograph of one cabinet, appliance or the like",
@@ -35,7 +30,12 @@ ADVICE = {
 
 
 def plan_image(
-    engine: PlanEngine, image: ImageArray, hints: Sequence[str], seed: int, stop: Callable[[], bool] = lambda: False
+    engine: PlanEngine,
+    image: ImageArray,
+    hints: Sequence[str],
+    seed: int,
+    stop: Callable[[], bool] = lambda: False,
+    calibration: Calibration = UNCALIBRATED,
 ) -> Plan:
     """Plan the object in a picture.
 
@@ -48,34 +48,37 @@ def plan_image(
         hints: what the caller knows, in words.
         seed: draws the second answer.
         stop: true abandons the work.
+        calibration: what the engine's probabilities are worth.
 
     Raises:
         serving.errors.ImageRefused: the model sees no single whole articulated object.
         serving.errors.StageFailed: two answers described no object.
         services.vlm.engine.Abandoned: `stop` returned true.
     """
-    plan = _attempt(engine, image, hints, None, seed, stop)
+    attempt = partial(_attempt, engine, calibration, image, hints, seed, stop)
+    plan = attempt(None)
     labels = [part.label for part in plan.parts]
     wanted = fit(labels, counts(hints))
     if wanted != labels:
-        plan = _attempt(engine, image, hints, wanted, seed, stop)
+        plan = attempt(wanted)
     return plan
 
 
 def _attempt(
     engine: PlanEngine,
+    calibration: Calibration,
     image: ImageArray,
     hints: Sequence[str],
-    labels: Sequence[str] | None,
     seed: int,
     stop: Callable[[], bool],
+    labels: Sequence[str] | None,
 ) -> Plan:
     schema = plan_schema(labels)
     problem = ""
     for draw in (None, seed):
         completion = engine.complete(image, hints, schema, draw, stop)
         try:
-            return with_confidence(parse(completion.text), completion)
+            return calibration.judged(parse(completion.text), gather(completion))
         except Refused as refused:
             raise refused_image(refused.reason) from refused
         except InvalidArticulation as error:
@@ -87,42 +90,3 @@ def _attempt(
 def refused_image(refusal: str) -> ImageRefused:
     """The error that tells a caller of a refusal, one of `services.vlm.plan_format.REFUSALS`."""
     return ImageRefused.at("image", f"the picture {ADVICE[refusal]}", refusal=refusal)
-
-
-@dataclass(frozen=True)
-class _Decision:
-    key: str
-    probability: float
-
-
-def with_confidence(plan: Plan, completion: Completion) -> Plan:
-    """The plan with confidences from the probabilities of the tokens that spell its decisions.
-
-    A part's confidence is the probability of its label and parent, a joint's that of its type and axis, the plan's that
-    of the category and of all parts and joints: products, as if the decisions were independent. They rank plans; how
-    often they are right is for the evaluation report to say.
-    """
-    decisions = list(_decisions(completion))
-    category = prod(d.probability for d in decisions if d.key == "category")
-    groups: list[list[_Decision]] = []
-    for decision in decisions:
-        if decision.key == "label":
-            groups.append([])
-        if groups:
-            groups[-1].append(decision)
-    parts = []
-    for part, group in zip(plan.parts, groups, strict=True):
-        exists = prod(d.probability for d in group if d.key in ("label", "parent"))
-        moves = prod(d.probability for d in group if d.key in ("type", "axis"))
-        parts.append(replace(part, confidence=exists, joint=replace(part.joint, confidence=moves)))
-    whole = category * prod(part.confidence * part.joint.confidence for part in parts)
-    return replace(plan, parts=tuple(parts), confidence=whole)
-
-
-def _decisions(completion: Completion) -> list[_Decision]:
-    found = []
-    for match in _DECISION.finditer(completion.text):
-        start, end = match.span(2)
-        spelling = [token.probability for token in completion.tokens if token.start < end and token.end > start]
-        found.append(_Decision(match[1], min(1.0, prod(spelling))))
-    return found

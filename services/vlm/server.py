@@ -34,11 +34,13 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
     async def PlanArticulation(
         self, request: pb.PlanArticulationRequest, context: grpc.aio.ServicerContext
     ) -> pb.PlanArticulationResponse:
-        """See the proto; ModelNotReady, InvalidImage, Overloaded or StageFailed."""
+        """See the proto; ModelNotReady, InvalidImage, ImageRefused, Overloaded or StageFailed."""
         planner = _ready(self._models.planner)
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
         plan = await self._worker.run(
-            lambda stop: plan_image(planner.model, image, request.part_hints, request.seed, stop)
+            lambda stop: plan_image(
+                planner.model, image, request.part_hints, request.seed, stop, self._models.calibration
+            )
         )
         return pb.PlanArticulationResponse(plan=plan_to_proto(plan), model=planner.version)
 
