@@ -1,9 +1,9 @@
-"""Examples for the image editor: renders cached on the device, and the plans that a fallible plan stage would make."""
+"""Examples for the image editor: views rendered afresh, and the plans that a fallible plan stage would make of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -14,21 +14,23 @@ from articulation.joint import JointType
 from services.vlm.edit_prompt import EditTask, PlanTensors
 from training.camera import sample_cameras
 from training.draw import Split
+from training.library import Library
 from training.render import Background, render
-from training.scene import JOINT_TYPES, Scene, pack
-from training.spec import ObjectSpec
+from training.scene import JOINT_TYPES, Scene
 
 SLOTS = (EditTask.OBJECT, EditTask.OPEN, EditTask.OPEN, EditTask.PART, EditTask.PART)
-"""Edits cached of every object; each slot draws its own opening or part."""
+"""Edits rendered of every view; each slot draws its own opening or part."""
 
-CHUNK = 256
 SUPERSAMPLE = 2
-"""Input pictures are averaged down, as the pictures of users are; targets keep hard outlines."""
+"""Rays along a pixel's edge: pictures are averaged down, as the pictures of users are."""
+
+MISSED = 0.15
+"""Share of the small parts, those that carry no other, that a plan leaves out of half of the objects."""
 
 
 @dataclass(frozen=True)
 class EditData:
-    """N objects with one view each, on one device.
+    """N views of objects, each with edits, on one device.
 
     Attributes:
         plan: exact plans, B = N.
@@ -36,6 +38,7 @@ class EditData:
         target: (N, V, 4, S, S) uint8 colours on white and coverage, V = len(SLOTS).
         fraction: (N, V, P) asked opening of every part, as a fraction of its upper limit.
         asked: (N, V, P) bool, the parts that the edit shows.
+        missed: (N, P) bool, the parts that an imagined plan leaves out; they stay closed in every target.
     """
 
     plan: PlanTensors
@@ -43,9 +46,20 @@ class EditData:
     target: Tensor
     fraction: Tensor
     asked: Tensor
+    missed: Tensor
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def tensors(self) -> list[Tensor]:
+        """All columns, the plan's too."""
+        own = [getattr(self, x.name) for x in fields(self) if x.name != "plan"]
+        return [*own, *vars(self.plan).values()]
+
+    def put(self, start: int, other: EditData) -> None:
+        """Replace the views from `start` on."""
+        for column, values in zip(self.tensors(), other.tensors(), strict=True):
+            column[start : start + len(other)] = values
 
 
 @dataclass(frozen=True)
@@ -69,53 +83,84 @@ class EditBatch:
     task: Tensor
 
 
-def render_data(specs: Sequence[ObjectSpec], split: Split, size: int, device: torch.device, seed: int) -> EditData:
-    """Render every object's input picture and targets."""
-    cameras = sample_cameras(np.random.default_rng(seed), split, np.stack([spec.half_extent for spec in specs]))
-    scene = pack(specs, device)
-    camera = torch.tensor(cameras, dtype=torch.float32, device=device)
-    generator = torch.Generator(device).manual_seed(seed)
+def render_data(
+    library: Library, rows: Tensor, split: Split, size: int, generator: torch.Generator, rng: np.random.Generator
+) -> EditData:
+    """Picture the objects `rows` (N,) of the library, on its device, from new views.
+
+    Args:
+        size: side S [pixel].
+        generator: on the library's device: light, backdrop, openings, parts.
+        rng: cameras.
+    """
+    device = library.device
+    half_extents = library.half_extent[rows.to(device)].double().cpu().numpy()
+    camera = torch.tensor(sample_cameras(rng, split, half_extents), dtype=torch.float32).to(device)
+    scene = library.scene(rows)
     plan = plan_tensors(scene, camera)
-    fraction = draw_openings(plan, generator)
+    missed = draw_missed(plan, generator)
+    fraction = draw_openings(plan, generator) * ~missed[:, None]
     asked = draw_asked(plan, generator)
-    shape = (len(specs), 4, size, size)
-    image = torch.empty(shape[0], 3, size, size, dtype=torch.uint8, device=device)
-    target = torch.empty(shape[0], len(SLOTS), *shape[1:], dtype=torch.uint8, device=device)
-    for start in range(0, len(specs), CHUNK):
-        rows = slice(start, start + CHUNK)
-        image[rows], target[rows] = _render_chunk(
-            scene[rows], camera[rows], fraction[rows] * plan.upper[rows, None], asked[rows], size, generator
-        )
-    return EditData(plan, image, target, fraction, asked)
-
-
-def _render_chunk(
-    scene: Scene, camera: Tensor, coordinates: Tensor, asked: Tensor, size: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Input pictures (B, 3, S, S) and targets (B, V, 4, S, S), uint8, for coordinates and asked parts (B, V, P)."""
-    compiled = scene.device.type == "cuda"
-    closed = torch.zeros_like(coordinates[:, 0])
     photo = render(
         scene,
         camera,
-        closed,
+        torch.zeros_like(plan.upper),
         scene.link_valid,
         size,
         Background.RANDOM,
         generator,
         samples=SUPERSAMPLE,
-        compiled=compiled,
+        compiled=device.type == "cuda",
     )
-    targets = []
-    for slot in range(len(SLOTS)):
-        alone = render(scene, camera, coordinates[:, slot], asked[:, slot], size, Background.WHITE, compiled=compiled)
-        targets.append(torch.cat([alone.rgb, (alone.link >= 0)[..., None].float()], -1))
-    return _bytes(photo.rgb), _bytes(torch.stack(targets, 1))
+    target = torch.empty(len(rows), len(SLOTS), 4, size, size, dtype=torch.uint8, device=device)
+    for slots in (
+        _slots(EditTask.OBJECT, EditTask.OPEN),
+        _slots(EditTask.PART),
+    ):  # few solids are drawn apart from many
+        many = torch.arange(len(rows), device=device).repeat_interleave(len(slots))
+        coordinates = (fraction * plan.upper[:, None])[:, slots]
+        alone = render_alone(scene[many], camera[many], coordinates.flatten(0, 1), asked[:, slots].flatten(0, 1), size)
+        target[:, slots] = alone.unflatten(0, (len(rows), len(slots)))
+    data = EditData(plan, _bytes(photo.rgb), target, fraction, asked, missed)
+    return _padded(data, int(library.counts.max()))
+
+
+def render_alone(scene: Scene, camera: Tensor, coordinates: Tensor, asked: Tensor, size: int) -> Tensor:
+    """(B, 4, S, S) uint8: colours of the asked parts (B, L), which no white bleeds into, and their coverage."""
+    fine = render(scene, camera, coordinates, asked, size * SUPERSAMPLE, compiled=scene.device.type == "cuda")
+    inside = (fine.link >= 0)[..., None].float()
+    blocks = torch.cat([fine.rgb * inside, inside], -1).unflatten(1, (size, SUPERSAMPLE)).unflatten(3, (size, -1))
+    mean = blocks.mean((2, 4))
+    coverage = mean[..., 3:]
+    colour = torch.where(coverage > 0, mean[..., :3] / coverage.clamp(min=1e-3), 1.0)
+    return _bytes(torch.cat([colour, coverage], -1))
+
+
+def _slots(*tasks: EditTask) -> list[int]:
+    return [index for index, slot in enumerate(SLOTS) if slot in tasks]
 
 
 def _bytes(picture: Tensor) -> Tensor:
     """(..., S, S, C) in [0, 1] -> (..., C, S, S) uint8."""
     return (picture * 255).round().clamp(0, 255).to(torch.uint8).movedim(-1, -3)
+
+
+def _padded(data: EditData, parts: int) -> EditData:
+    """The same for plans of `parts` parts, so that views of different objects lie in one column."""
+    missing = parts - data.missed.shape[1]
+
+    def pad(value: Tensor, axis: int) -> Tensor:
+        return nnf.pad(value, [0, 0] * (value.dim() - 1 - axis) + [0, missing])
+
+    plan = {name: value if name == "camera" else pad(value, 1) for name, value in vars(data.plan).items()}
+    plan["parent"] = torch.where(plan["valid"], plan["parent"], torch.arange(parts, device=plan["valid"].device))
+    return replace(
+        data,
+        plan=PlanTensors(**plan),
+        fraction=pad(data.fraction, 2),
+        asked=pad(data.asked, 2),
+        missed=pad(data.missed, 1),
+    )
 
 
 def plan_tensors(scene: Scene, camera: Tensor) -> PlanTensors:
@@ -147,38 +192,44 @@ def draw_openings(plan: PlanTensors, generator: torch.Generator) -> Tensor:
 
 
 def draw_asked(plan: PlanTensors, generator: torch.Generator) -> Tensor:
-    """(B, V, P) bool: every part, or one drawn at random, another in every PART slot while there are enough."""
+    """(B, V, P) bool: every part, or one drawn at random, another in every PART slot while there are enough.
+
+    The first part, the root, comes up twice as often as another: every request asks for it, and most of it is hidden.
+    """
     batch, parts = plan.valid.shape
-    order = torch.where(plan.valid, _uniform((batch, parts), generator), -1.0).argsort(1, descending=True)
+    key = _uniform((batch, parts), generator)
+    key[:, 0] = torch.maximum(key[:, 0], _uniform((batch,), generator))
+    order = torch.where(plan.valid, key, -1.0).argsort(1, descending=True)
     count = plan.valid.sum(1)
     asked = plan.valid[:, None].repeat(1, len(SLOTS), 1)
-    part_slots = [index for index, slot in enumerate(SLOTS) if slot is EditTask.PART]
-    for rank, slot in enumerate(part_slots):
+    for rank, slot in enumerate(_slots(EditTask.PART)):
         chosen = order.gather(1, (rank % count)[:, None])
         asked[:, slot] = nnf.one_hot(chosen[:, 0], parts).bool()
     return asked
+
+
+def draw_missed(plan: PlanTensors, generator: torch.Generator) -> Tensor:
+    """(B, P) bool: in half of the objects a few of the parts that carry no other."""
+    batch, parts = plan.valid.shape
+    own = torch.arange(parts, device=plan.parent.device)
+    carries = nnf.one_hot(torch.where(plan.parent == own, 0, plan.parent), parts).any(1)
+    careless = _uniform((batch, 1), generator) < 0.5
+    missed: Tensor = careless & (_uniform((batch, parts), generator) < MISSED) & plan.valid & ~carries & (own > 0)
+    return missed
 
 
 def draw_batch(data: EditData, size: int, generator: torch.Generator) -> EditBatch:
     """A random training batch under imagined plans, with a little noise on the input picture."""
     index = torch.randint(len(data), (size,), device=generator.device, generator=generator)
     slot = torch.randint(len(SLOTS), (size,), device=generator.device, generator=generator)
-    batch = exact_batch(data, index, slot)
+    batch = imagined_batch(data, index, slot, generator)
     noise = torch.randn(batch.image.shape, device=generator.device, generator=generator)
     strength = 0.04 * _uniform((size, 1, 1, 1), generator) ** 2
-    plan, valid = imagine(batch.plan, generator), batch.plan.valid
-    missed = (_uniform(valid.shape, generator) < 0.1) & (batch.task == EditTask.OBJECT)[:, None]
-    missed[:, 0] = False
-    return replace(
-        batch,
-        plan=replace(plan, valid=valid & ~missed),
-        coordinates=data.fraction[index, slot] * plan.upper,
-        image=batch.image + noise * strength,
-    )
+    return replace(batch, image=batch.image + noise * strength)
 
 
 def exact_batch(data: EditData, index: Tensor, slot: Tensor) -> EditBatch:
-    """The edits `slot` (B,) of the objects `index` (B,) under exact plans."""
+    """The edits `slot` (B,) of the views `index` (B,) under exact plans."""
     plan = select(data.plan, index)
     tasks = torch.tensor([int(task) for task in SLOTS], device=index.device)
     return EditBatch(
@@ -189,6 +240,15 @@ def exact_batch(data: EditData, index: Tensor, slot: Tensor) -> EditBatch:
         asked=data.asked[index, slot],
         task=tasks[slot],
     )
+
+
+def imagined_batch(data: EditData, index: Tensor, slot: Tensor, generator: torch.Generator) -> EditBatch:
+    """The same edits under plans that a plan stage might make."""
+    batch = exact_batch(data, index, slot)
+    plan = imagine(batch.plan, generator)
+    alone = (batch.task == EditTask.PART)[:, None] & batch.asked
+    plan = replace(plan, valid=plan.valid & (alone | ~data.missed[index]))
+    return replace(batch, plan=plan, coordinates=data.fraction[index, slot] * plan.upper)
 
 
 def select(plan: PlanTensors, index: Tensor) -> PlanTensors:
@@ -212,14 +272,12 @@ def imagine(plan: PlanTensors, generator: torch.Generator) -> PlanTensors:
     half = plan.boxes[..., 3:] * normal(0.08, parts, 3).exp()
     azimuth, elevation, distance, fov, shift = plan.camera.split([1, 1, 1, 1, 2], 1)
     wrong_fov = (fov * normal(0.08, 1).exp()).clamp(0.1, 2.0)
-    same_size = torch.tan(fov / 2) / torch.tan(
-        wrong_fov / 2
-    )  # a plan sees sizes well and cannot tell zoom from distance
-    wrong_distance = distance * same_size * normal(0.02, 1).exp()
+    # A plan sees sizes well and cannot tell zoom from distance.
+    same_size = torch.tan(fov / 2) / torch.tan(wrong_fov / 2)
     camera = [
         azimuth + normal(0.06, 1),
         elevation + normal(0.05, 1),
-        wrong_distance,
+        distance * same_size * normal(0.02, 1).exp(),
         wrong_fov,
         shift + normal(0.02, 2),
     ]

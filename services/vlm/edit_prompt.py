@@ -112,13 +112,17 @@ class Hits:
     part: Tensor
     distance: Tensor
 
+    def expand(self, batch: int) -> Hits:
+        """One row for a batch of them."""
+        return Hits(self.part.expand(batch, -1, -1), self.distance.expand(batch, -1, -1))
 
-def draw_prompt(plan: PlanTensors, coordinates: Tensor, asked: Tensor, task: Tensor, image: Tensor) -> Tensor:
+
+def draw_prompt(plan: PlanTensors, coordinates: Tensor | None, asked: Tensor, task: Tensor, image: Tensor) -> Tensor:
     """Draw the prompts of a batch of edits.
 
     Args:
-        plan: B plans.
-        coordinates: (B, P) joint coordinate of every part [rad or model units]; zero is closed.
+        plan: B plans, or a single one for all edits.
+        coordinates: (B, P) joint coordinate of every part [rad or model units]; None when all are zero, closed.
         asked: (B, P) bool, the parts that the edit shows.
         task: (B,) int64 values of EditTask.
         image: (B, 3, S, S) input image in [-1, 1].
@@ -126,23 +130,29 @@ def draw_prompt(plan: PlanTensors, coordinates: Tensor, asked: Tensor, task: Ten
     Returns:
         (B, len(CHANNELS), S, S) in the dtype of `image`.
     """
-    size = image.shape[-1]
+    batch, size = len(image), image.shape[-1]
     eye, rays = camera_rays(plan.camera, size)
-    rotation, translation = part_poses(plan, coordinates)
-    hits = cast_boxes(eye, rays, plan.boxes, rotation, translation, asked & plan.valid)
-    identity = torch.eye(3, device=image.device).expand_as(rotation)
-    closed = cast_boxes(eye, rays, plan.boxes, identity, torch.zeros_like(translation), plan.valid)
+    shown = asked & plan.valid
+    rotation, translation = part_poses(plan, torch.zeros_like(plan.upper))
+    at_rest = box_distances(eye, rays, plan.boxes, rotation, translation)
+    closed = nearest(at_rest, plan.valid).expand(batch)
+    if coordinates is None:
+        hits = nearest(at_rest, shown)
+    else:
+        rotation, translation = part_poses(plan, coordinates)
+        hits = nearest(box_distances(eye, rays, plan.boxes, rotation, translation), shown)
 
-    rows = torch.arange(len(image), device=image.device)[:, None, None]
+    rows = torch.arange(batch, device=image.device)[:, None, None]
     part = hits.part.clamp(min=0)
     mask = (hits.part >= 0).to(image.dtype)[:, None]
-    box = plan.boxes[rows, part]
-    pose = rotation[rows, part]
+    box = plan.boxes.expand(batch, -1, -1)[rows, part]
+    pose = rotation.expand(batch, -1, -1, -1)[rows, part]
     world = eye[:, None, None] + rays * hits.distance[..., None]
-    point = (pose.mT @ (world - translation[rows, part])[..., None])[..., 0]
+    moved = world - translation.expand(batch, -1, -1)[rows, part]
+    point = (pose * moved[..., None]).sum(-2)  # a matrix product of every pixel's own would be slow
     face = (point - box[..., :3]) / box[..., 3:]
     side = face * (face.abs() >= face.abs().amax(-1, keepdim=True))
-    normal = (pose @ torch.sign(side)[..., None])[..., 0]
+    normal = (pose * torch.sign(side)[..., None, :]).sum(-1)
 
     pixel, depth = project(plan.camera, point)
     seen = _seen(closed, pixel, depth, hits.part, (point - eye[:, None, None]).norm(dim=-1))
@@ -216,8 +226,8 @@ def view_rotation(camera: Tensor) -> Tensor:
     return rotation
 
 
-def cast_boxes(eye: Tensor, rays: Tensor, boxes: Tensor, rotation: Tensor, translation: Tensor, shown: Tensor) -> Hits:
-    """Nearest box along every ray, by slabs, in each part's closed-state frame.
+def box_distances(eye: Tensor, rays: Tensor, boxes: Tensor, rotation: Tensor, translation: Tensor) -> Tensor:
+    """How far along every ray each box begins, by slabs, in each part's closed-state frame.
 
     Args:
         eye: (B, 3).
@@ -225,22 +235,29 @@ def cast_boxes(eye: Tensor, rays: Tensor, boxes: Tensor, rotation: Tensor, trans
         boxes: (B, P, 6).
         rotation: (B, P, 3, 3) poses of the parts.
         translation: (B, P, 3).
-        shown: (B, P) bool; others are not hit.
+
+    Returns:
+        (B, P, S, S); FAR where the ray misses the box.
     """
     start = (rotation.mT @ (eye[:, None] - translation)[..., None])[..., 0] - boxes[..., :3]
-    entry = torch.full((*rays.shape[:3], boxes.shape[1]), -FAR, device=rays.device).movedim(-1, 1)
-    leave = torch.full_like(entry, FAR)
+    x, y, z = (ray[:, None] for ray in rays.unbind(-1))
+    entries, exits = [], []
     for axis in range(3):
-        column = rotation[..., :, axis]
-        slope = torch.einsum("bhwc,bpc->bphw", rays, column)
+        column = rotation[..., :, axis, None, None]
+        slope = x * column[:, :, 0] + y * column[:, :, 1] + z * column[:, :, 2]
         slope = torch.where(slope.abs() < PARALLEL, PARALLEL, slope)
-        offset = start[..., axis, None, None]
-        half = boxes[..., 3 + axis, None, None]
-        first, second = (-half - offset) / slope, (half - offset) / slope
-        entry = torch.maximum(entry, torch.minimum(first, second))
-        leave = torch.minimum(leave, torch.maximum(first, second))
-    hit = (entry <= leave) & (leave > 0) & shown[..., None, None]
-    distance, part = torch.where(hit, entry.clamp(min=0), FAR).min(1)
+        middle = start[..., axis, None, None] / slope
+        reach = boxes[..., 3 + axis, None, None] / slope.abs()
+        entries.append(-middle - reach)
+        exits.append(-middle + reach)
+    entry = torch.maximum(torch.maximum(entries[0], entries[1]), entries[2])
+    leave = torch.minimum(torch.minimum(exits[0], exits[1]), exits[2])
+    return torch.where((entry <= leave) & (leave > 0), entry.clamp(min=0), FAR)
+
+
+def nearest(distances: Tensor, shown: Tensor) -> Hits:
+    """The nearest of the boxes `shown` (B, P) at distances (B, P, S, S)."""
+    distance, part = torch.where(shown[..., None, None], distances, FAR).min(1)
     return Hits(torch.where(distance < FAR, part, -1), distance)
 
 

@@ -40,9 +40,9 @@ class ImageEditor:
             pipeline: CompactEditPipeline = CompactEditPipeline.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a missing or broken file; a pipeline of other parts
             raise ModelNotReady(f"no image-editing model in {folder.name}", metadata={"model": MODEL_NAME}) from error
-        pipeline.unet.eval().to(device=device, memory_format=torch.channels_last)
+        pipeline.model.eval().to(device=device, memory_format=torch.channels_last)
         return cls(pipeline)
 
     def part_references(self, image: ImageArray, plan: Plan, seed: int) -> tuple[ImageArray, list[ImageArray]]:
@@ -62,7 +62,7 @@ class ImageEditor:
         parts = len(plan.parts)
         asked = torch.cat([torch.ones(1, parts, dtype=torch.bool), torch.eye(parts, dtype=torch.bool)])
         task = torch.tensor([EditTask.OBJECT] + [EditTask.PART] * parts)
-        edits = self._edit(image, plan, torch.zeros(1 + parts, parts), asked, task, seed)
+        edits = self._edit(image, plan, None, asked, task, seed)
         return edits[0], edits[1:]
 
     def open_state(self, image: ImageArray, plan: Plan, opening: Sequence[float], seed: int) -> ImageArray:
@@ -88,12 +88,12 @@ class ImageEditor:
 
     @torch.inference_mode()
     def _edit(
-        self, image: ImageArray, plan: Plan, coordinates: Tensor, asked: Tensor, task: Tensor, seed: int
+        self, image: ImageArray, plan: Plan, coordinates: Tensor | None, asked: Tensor, task: Tensor, seed: int
     ) -> list[ImageArray]:
         batch = len(task)
         pixels = network_image(image, self._pipeline.image_size).expand(batch, -1, -1, -1)
-        prompt = draw_prompt(PlanTensors.from_plan(plan, batch), coordinates, asked, task, pixels)
-        device = self._pipeline.unet.device
+        prompt = draw_prompt(PlanTensors.from_plan(plan), coordinates, asked, task, pixels)
+        device = self._pipeline.model.device
         edits = self._pipeline(pixels.to(device), prompt.to(device), torch.Generator().manual_seed(seed)).cpu()
         pictures = (composite(edits) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
         return list(pictures.contiguous().numpy())

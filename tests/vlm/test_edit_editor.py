@@ -1,5 +1,6 @@
 """ImageEditor's contract, on a toy checkpoint: shapes, determinism, dependence on its inputs, typed errors."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from edit_plans import cabinet
 
 from articulation.typing import AnyArray, ImageArray
-from services.vlm.edit_model import build_unet
+from services.vlm.edit_model import COVERAGE, EditModel
 from services.vlm.edit_pipeline import CompactEditPipeline
 from services.vlm.editing import ImageEditor
 from serving.errors import InvalidImage, InvalidRequest, ModelNotReady
@@ -21,11 +22,12 @@ OPENING = [0.0, 0.0, 0.5, 0.5]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    unet = build_unet((16, 32), SIZE, 1)
+    model = EditModel(image_size=SIZE, widths=(16, 32), layers=1, head_width=8)
     with torch.no_grad():
-        unet.conv_out.bias += 0.5  # covers some pixels, so that colours show
+        model.paint.weight += 0.2 * torch.randn(model.paint.weight.shape)
+        model.paint.bias[COVERAGE] += 1.0  # covers some pixels, so that colours show
     path = tmp_path_factory.mktemp("compact-edit")
-    CompactEditPipeline(unet.half(), FlowMatchEulerDiscreteScheduler()).save_pretrained(path)
+    CompactEditPipeline(model.half(), FlowMatchEulerDiscreteScheduler()).save_pretrained(path)
     return path
 
 
@@ -109,12 +111,24 @@ def test_a_missing_folder_is_a_model_that_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_weights_is_a_model_that_is_not_ready(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "unet").mkdir()
+    (tmp_path / "model").mkdir()
     (tmp_path / "scheduler").mkdir()
-    for name in ("model_index.json", "unet/config.json", "scheduler/scheduler_config.json"):
+    for name in ("model_index.json", "model/config.json", "scheduler/scheduler_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(ModelNotReady):
         ImageEditor.load(tmp_path)
-    (tmp_path / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\x00" * 64)
+    (tmp_path / "model/diffusion_pytorch_model.safetensors").write_bytes(b"\x00" * 64)
+    with pytest.raises(ModelNotReady):
+        ImageEditor.load(tmp_path)
+
+
+def test_a_pipeline_of_other_parts_is_a_model_that_is_not_ready(folder: Path, tmp_path: Path) -> None:
+    index = json.loads((folder / "model_index.json").read_text())
+    index["unet"] = index.pop("model")
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    (tmp_path / "scheduler").mkdir()
+    (tmp_path / "scheduler/scheduler_config.json").write_bytes(
+        (folder / "scheduler/scheduler_config.json").read_bytes()
+    )
     with pytest.raises(ModelNotReady):
         ImageEditor.load(tmp_path)

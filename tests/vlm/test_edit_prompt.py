@@ -16,9 +16,10 @@ from services.vlm.edit_prompt import (
     CHANNELS,
     EditTask,
     PlanTensors,
+    box_distances,
     camera_rays,
-    cast_boxes,
     draw_prompt,
+    nearest,
     part_poses,
     project,
 )
@@ -106,7 +107,7 @@ def test_the_nearest_box_is_the_one_whose_corner_is_nearest_in_an_occluded_view(
     tensors = PlanTensors.from_plan(cabinet(front))
     eye, rays = camera_rays(tensors.camera, 3)
     rotation, translation = part_poses(tensors, torch.zeros(1, 4))
-    hits = cast_boxes(eye, rays, tensors.boxes, rotation, translation, tensors.valid)
+    hits = nearest(box_distances(eye, rays, tensors.boxes, rotation, translation), tensors.valid)
     assert hits.part[0, 1, 1] == 2  # the door covers the body at the picture's centre
     assert hits.distance[0, 1, 1] == pytest.approx(4.0 - 0.63)
 
@@ -180,10 +181,20 @@ def test_a_batch_draws_what_its_rows_draw_alone() -> None:
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_closed_edits_of_one_plan_need_neither_coordinates_nor_copies_of_it() -> None:
+    plan = cabinet()
+    image = torch.rand(5, 3, SIZE, SIZE)
+    asked = torch.cat([torch.ones(1, 4, dtype=torch.bool), torch.eye(4, dtype=torch.bool)])
+    task = torch.tensor([EditTask.OBJECT] + [EditTask.PART] * 4)
+    once = draw_prompt(PlanTensors.from_plan(plan), None, asked, task, image)
+    copied = draw_prompt(PlanTensors.from_plan(plan, 5), torch.zeros(5, 4), asked, task, image)
+    torch.testing.assert_close(once, copied, atol=1e-4, rtol=1e-4)
+
+
 def test_padding_is_never_drawn() -> None:
     tensors = PlanTensors.from_plan(cabinet())
     hidden = torch.tensor([[True, True, False, True]])
     eye, rays = camera_rays(tensors.camera, SIZE)
     rotation, translation = part_poses(tensors, torch.zeros(1, 4))
-    hits = cast_boxes(eye, rays, tensors.boxes, rotation, translation, hidden)
+    hits = nearest(box_distances(eye, rays, tensors.boxes, rotation, translation), hidden)
     assert not (hits.part == 2).any()
