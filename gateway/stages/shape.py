@@ -15,6 +15,7 @@ from gateway.quality import preset
 from gateway.stages import guide
 from gateway.stages.work import Outcome, Work
 from serving.errors import StageFailed
+from spark.v1 import reconstruction_service_pb2 as pb
 
 MODEL = "part_dit"
 OUTPUTS = ("vertices", "faces", "vertex_offsets", "face_offsets")
@@ -31,6 +32,27 @@ async def images(work: Work, plan: Plan) -> tuple[AnyArray, AnyArray]:
     return pictures[0], np.stack(pictures[1:])
 
 
+def tensors(
+    plan: Plan,
+    object_image: AnyArray,
+    part_images: AnyArray,
+    options: pb.ReconstructionOptions,
+    guidance_scale: float,
+) -> dict[str, AnyArray]:
+    """The model's inputs, as `docs/tensors.md` lists them."""
+    effort = preset(options.quality)
+    return {
+        "object_image": object_image,
+        "part_images": part_images,
+        "parent_index": np.array([part.parent for part in plan.parts], np.int32),
+        "part_boxes": np.stack([part.box.to_array() for part in plan.parts]).astype(np.float32),
+        "seed": np.array([options.seed], np.int64),
+        "num_steps": np.array([effort.num_steps], np.int32),
+        "guidance_scale": np.array([guidance_scale], np.float32),
+        "resolution": np.array([effort.resolution], np.int32),
+    }
+
+
 async def run(work: Work) -> Outcome:
     """Write one `shape/parts/NAME.glb` a part, in model space.
 
@@ -42,19 +64,9 @@ async def run(work: Work) -> Outcome:
     """
     plan = await work.plan()
     object_image, part_images = await images(work, plan)
-    effort = preset(work.options.quality)
-    tensors = {
-        "object_image": object_image,
-        "part_images": part_images,
-        "parent_index": np.array([part.parent for part in plan.parts], np.int32),
-        "part_boxes": np.stack([part.box.to_array() for part in plan.parts]).astype(np.float32),
-        "seed": np.array([work.options.seed], np.int64),
-        "num_steps": np.array([effort.num_steps], np.int32),
-        "guidance_scale": np.array([work.settings.guidance_scale], np.float32),
-        "resolution": np.array([effort.resolution], np.int32),
-    }
+    inputs = tensors(plan, object_image, part_images, work.options, work.settings.guidance_scale)
     outputs, model = await work.services.triton.infer(
-        MODEL, work.options.model_versions.get(MODEL, ""), tensors, OUTPUTS, work.settings.stage_timeout_seconds
+        MODEL, work.options.model_versions.get(MODEL, ""), inputs, OUTPUTS, work.settings.stage_timeout_seconds
     )
     meshes = PackedMeshes(**outputs)
     if len(meshes) != len(plan.parts) or not np.isfinite(meshes.vertices).all():
