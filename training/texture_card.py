@@ -17,15 +17,15 @@ tags: [texture, articulated-objects]
 
 # compact texture
 
-Predicts the sRGB base colour of a surface point of one part from a picture of the closed object, a picture of the part
-alone, the camera and the meshes (`services/texture/model.py`). {million:.2f} million parameters, float16; load with
-`services.texture.pipeline.TexturePipeline.load(folder)`. It is a regression: it draws no noise, and a seed only picks
-the surface points from which a part's colours are summed up. Meant for the embedded default of SPARK; it knows the
-generated objects it was trained on and little else.
+Predicts the sRGB base colour of a surface point of one part from the photograph, a picture of the closed object on
+white, a picture of the part alone, the camera and the meshes (`services/texture/model.py`). {million:.2f} million
+parameters, float16; load with `services.texture.pipeline.TexturePipeline.load(folder)`. It is a regression: it draws no
+noise, and a seed only picks the surface points from which a part's colours are summed up. Meant for the embedded
+default of SPARK; it knows the generated objects it was trained on and little else.
 
-- **Data**: {parts} parts of {objects} generated objects of `training.objects`, split TRAIN, one view each, with
-  blurred, shifted and tinted pictures, wrong cameras, misplaced parts and rough normals
-  (`training/texture_data.py`, `training/texture_jitter.py`).
+- **Data**: {parts} parts pictured of {objects} generated objects of `training.objects`, split TRAIN, in views drawn
+  while training, with blurred, shifted and tinted guide pictures, wrong cameras, misplaced parts and rough normals
+  (`training/texture_data.py`, `training/texture_pool.py`, `training/texture_jitter.py`).
 - **Training**: {steps} steps of {batch} parts x {queries} points in {seconds:.0f} s on {hardware}; Muon and AdamW
   (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
@@ -34,11 +34,12 @@ generated objects it was trained on and little else.
 
 PSNR [dB] of base colours over surface points, apart for points that the camera sees and points that it does not. VAL
 has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs carry the same kinds of mistakes as in
-training. `nearest_visible` copies the picture's pixel at the nearest point in view, `mean_part_color` the mean
-of the part's picture.
+training. `nearest_visible` copies the photograph's pixel at the nearest point in view, `mean_part_color` the mean
+of the part's picture. Unseen views are whole unlit pictures of the object from a quarter, half and three quarters
+around it, PSNR over the object's pixels, true shapes.
 
-| split | inputs | method | seen | hidden |
-| --- | --- | --- | --- | --- |
+| split | inputs | method | seen | hidden | unseen views |
+| --- | --- | --- | --- | --- | --- |
 {rows}
 """
 
@@ -50,11 +51,13 @@ def write_card(
 
     Args:
         facts: what reproduces the run, and what it took.
-        held_out: split, inputs, then `training.texture_evaluate.evaluate`.
+        held_out: split, inputs, then `training.train_texture.HeldOut.judge`.
         model: as trained.
     """
     rows = [
-        f"| {split} | {inputs} | {method} | {psnr[f'{method}_seen']:.2f} | {psnr[f'{method}_hidden']:.2f} |"
+        f"| {split} | {inputs} | {method} | "
+        + " | ".join(f"{psnr[f'{method}_{group}']:.2f}" for group in ("seen", "hidden", "unseen_views"))
+        + " |"
         for split, by_inputs in held_out.items()
         for inputs, psnr in by_inputs.items()
         for method in ("model", "nearest_visible", "mean_part_color")

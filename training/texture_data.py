@@ -1,9 +1,9 @@
-"""Examples for the texture network, cached on the device: pictures, depth maps and coloured surface points of parts."""
+"""Examples for the texture network, on the device: pictures, depth maps and coloured surface points of parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -13,16 +13,16 @@ from services.texture.observation import View
 from services.texture.projection import visible
 from training.camera import sample_cameras
 from training.draw import Split
-from training.render import Render, render
-from training.scene import Scene, pack
-from training.spec import ObjectSpec
+from training.library import Library
+from training.render import Background, Render, render
+from training.scene import Scene
 from training.surface import sample_surface
-
-CHUNK = 512
-"""Objects rendered together."""
 
 POINTS = 1024
 """Surface points kept of every part."""
+
+PHOTO_SCALE = 2
+"""A photograph is so many times larger than the guide's pictures, and averages as many rays along a pixel's edge."""
 
 CAMERA_ERROR = (0.05, 0.04, 0.03, 0.03, 0.015, 0.015)
 """Standard deviation of a planned camera: azimuth, elevation [rad], distance, fov (relative), shift u, v."""
@@ -39,6 +39,7 @@ class TextureData:
     camera is slightly wrong.
 
     Attributes:
+        photograph: (N, 3, P, P) uint8 sRGB, anywhere, in any light.
         object_image: (N, 3, S, S) uint8 sRGB on white.
         object_depth: (N, S, S) float16 minus the camera's distance, infinite where empty.
         camera: (N, 6) as told.
@@ -52,6 +53,7 @@ class TextureData:
         seen: (M, POINTS) bool, whether the true camera sees the point.
     """
 
+    photograph: Tensor
     object_image: Tensor
     object_depth: Tensor
     camera: Tensor
@@ -73,6 +75,7 @@ class TextureData:
         camera = self.camera[owner]
         distance = camera[:, 2, None, None]
         return View(
+            photograph=self.photograph[owner].float() / 255,
             object_image=self.object_image[owner].float() / 255,
             part_image=self.part_image[index].float() / 255,
             object_depth=self.object_depth[owner].float() + distance,
@@ -87,26 +90,56 @@ class TextureData:
         return points, normals, self.albedo[:, window][index].float() / 255, self.seen[:, window][index]
 
 
+def join(pieces: Sequence[TextureData]) -> TextureData:
+    """The objects and parts of several data sets in turn."""
+    before = np.cumsum([0, *(len(piece.photograph) for piece in pieces)]).tolist()
+    moved = [replace(piece, owner=piece.owner + start) for piece, start in zip(pieces, before, strict=False)]
+    return TextureData(*(torch.cat([getattr(piece, x.name) for piece in moved]) for x in fields(TextureData)))
+
+
 def render_data(
-    specs: Sequence[ObjectSpec], split: Split, size: int, device: torch.device, seed: int, camera_error: float = 1.0
+    library: Library,
+    rows: Tensor,
+    split: Split,
+    size: int,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+    camera_error: float = 1.0,
 ) -> TextureData:
-    """Render every object.
+    """Picture the objects `rows` (N,) of the library, on its device, from new views.
 
     Args:
-        size: side of pictures and depth maps.
+        size: side of the guide's pictures and of depth maps.
+        generator: on the library's device: light, backdrop, surface points.
+        rng: cameras.
         camera_error: factor on `CAMERA_ERROR`; 0 tells every camera exactly.
     """
-    rng = np.random.default_rng(seed)
-    half_extents = np.stack([spec.half_extent for spec in specs])
-    true = torch.tensor(sample_cameras(rng, split, half_extents), dtype=torch.float32)
-    told = mistake_cameras(true, camera_error, rng)
-    generator = torch.Generator(device).manual_seed(seed)
-    chunks = []
-    for start in range(0, len(specs), CHUNK):
-        rows = slice(start, start + CHUNK)
-        scene = pack(specs[rows], device)
-        chunks.append(_chunk(scene, true[rows].to(device), told[rows].to(device), size, generator, start))
-    return TextureData(*(torch.cat([getattr(chunk, x.name) for chunk in chunks]) for x in fields(TextureData)))
+    device = library.device
+    half_extents = library.half_extent[rows.to(device)].double().cpu().numpy()
+    cameras = torch.tensor(sample_cameras(rng, split, half_extents), dtype=torch.float32)
+    true, told = cameras.to(device), mistake_cameras(cameras, camera_error, rng).to(device)
+    scene = library.scene(rows)
+    owner, link = scene.link_valid.nonzero().unbind(-1)
+    parts = scene[owner]
+    whole, alone = scene.link_valid, torch.zeros_like(parts.link_valid).scatter(1, link[:, None], True)
+    photograph = _closed(scene, true, whole, size * PHOTO_SCALE, generator)
+    picture, picture_told = _closed(scene, true, whole, size), _closed(scene, told, whole, size)
+    part, part_told = _closed(parts, true[owner], alone, size), _closed(parts, told[owner], alone, size)
+    points, normals, albedo = sample_surface(parts, link, POINTS, generator)
+    return TextureData(
+        photograph=_bytes(photograph.rgb).permute(0, 3, 1, 2).contiguous(),
+        object_image=_bytes(picture.rgb).permute(0, 3, 1, 2).contiguous(),
+        object_depth=(picture_told.depth - told[:, 2, None, None]).half(),
+        camera=told,
+        owner=owner,
+        part_image=_bytes(part.rgb).permute(0, 3, 1, 2).contiguous(),
+        part_depth=(part_told.depth - told[owner, 2, None, None]).half(),
+        box=parts.boxes.take_along_dim(link[:, None, None], 1)[:, 0],
+        points=points.half(),
+        normals=normals.half(),
+        albedo=_bytes(albedo),
+        seen=visible(points, normals, true[owner], picture.depth[owner]),
+    )
 
 
 def mistake_cameras(cameras: Tensor, scale: float, rng: np.random.Generator) -> Tensor:
@@ -117,30 +150,15 @@ def mistake_cameras(cameras: Tensor, scale: float, rng: np.random.Generator) -> 
     return cameras + torch.from_numpy(noise).float()
 
 
-def _chunk(scene: Scene, true: Tensor, told: Tensor, size: int, generator: torch.Generator, offset: int) -> TextureData:
-    object_rows, link = scene.link_valid.nonzero().unbind(-1)
-    parts = scene[object_rows]
-    whole, alone = scene.link_valid, torch.zeros_like(parts.link_valid).scatter(1, link[:, None], True)
-    picture, picture_told = _closed(scene, true, whole, size), _closed(scene, told, whole, size)
-    part, part_told = _closed(parts, true[object_rows], alone, size), _closed(parts, told[object_rows], alone, size)
-    points, normals, albedo = sample_surface(parts, link, POINTS, generator)
-    return TextureData(
-        object_image=_bytes(picture.rgb).permute(0, 3, 1, 2).contiguous(),
-        object_depth=(picture_told.depth - told[:, 2, None, None]).half(),
-        camera=told,
-        owner=object_rows + offset,
-        part_image=_bytes(part.rgb).permute(0, 3, 1, 2).contiguous(),
-        part_depth=(part_told.depth - told[object_rows, 2, None, None]).half(),
-        box=parts.boxes.take_along_dim(link[:, None, None], 1)[:, 0],
-        points=points.half(),
-        normals=normals.half(),
-        albedo=_bytes(albedo),
-        seen=visible(points, normals, true[object_rows], picture.depth[object_rows]),
-    )
-
-
-def _closed(scene: Scene, cameras: Tensor, shown: Tensor, size: int) -> Render:
-    return render(scene, cameras, torch.zeros(shown.shape, device=scene.device), shown, size)
+def _closed(
+    scene: Scene, cameras: Tensor, shown: Tensor, size: int, generator: torch.Generator | None = None
+) -> Render:
+    """The closed object: a photograph where a generator is given, else on white."""
+    closed = torch.zeros(shown.shape, device=scene.device)
+    background = Background.WHITE if generator is None else Background.RANDOM
+    samples = 1 if generator is None else PHOTO_SCALE
+    fast = scene.device.type == "cuda"
+    return render(scene, cameras, closed, shown, size, background, generator, samples=samples, compiled=fast)
 
 
 def _bytes(values: Tensor) -> Tensor:

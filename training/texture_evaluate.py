@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from services.texture.model import TextureModel
-from services.texture.observation import View, observe
+from services.texture.observation import IN_VIEW, View, observe
 from training.texture_data import TextureData
 from training.texture_jitter import spoil_surface, spoil_view
 
@@ -21,10 +21,10 @@ Colorist = Callable[[View, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def nearest_visible(view: View, points: Tensor, normals: Tensor, context: Tensor, context_normals: Tensor) -> Tensor:
-    """Baseline: the object picture's pixel at the nearest surface point that the camera sees."""
+    """Baseline: the photograph's pixel at the nearest surface point that the camera sees."""
     candidates, candidate_normals = torch.cat([points, context], 1), torch.cat([normals, context_normals], 1)
     seen = observe(view, candidates, candidate_normals)
-    trusted = seen.cues[..., -1] > 0
+    trusted = seen.cues[..., IN_VIEW] > 0
     distance = torch.cdist(points, candidates).masked_fill(~trusted[:, None], torch.inf)
     chosen = distance.argmin(-1)
     return seen.colors[:, :, 0].take_along_dim(chosen[..., None], 1)
@@ -37,20 +37,21 @@ def mean_part_color(view: View, points: Tensor, normals: Tensor, context: Tensor
     return mean[:, None].expand_as(points)
 
 
-def evaluate(model: TextureModel, data: TextureData, spoiled: bool, seed: int = 0) -> dict[str, float]:
+def colorists(model: TextureModel) -> dict[str, Colorist]:
+    """The network and the baselines, by name."""
+    return {"model": model, "nearest_visible": nearest_visible, "mean_part_color": mean_part_color}
+
+
+def evaluate(methods: dict[str, Colorist], data: TextureData, spoiled: bool, seed: int = 0) -> dict[str, float]:
     """PSNR [dB] of base colours, sRGB, over all points of all parts.
 
     Args:
+        methods: by name, as `colorists`.
         spoiled: add the mistakes of the stages before to pictures and surfaces.
 
     Returns:
         e.g. {"model_seen": 30.1, "model_hidden": ..., "nearest_visible_seen": ..., "mean_part_color_hidden": ...}
     """
-    methods: dict[str, Colorist] = {
-        "model": model,
-        "nearest_visible": nearest_visible,
-        "mean_part_color": mean_part_color,
-    }
     device = data.owner.device
     generator = torch.Generator(device).manual_seed(seed)
     totals = {name: torch.zeros(2, 2, device=device) for name in methods}

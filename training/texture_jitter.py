@@ -13,7 +13,7 @@ from services.texture.observation import View
 BLUR_RADIUS = 4
 """Reach of the blur kernel [pixel]."""
 
-MAX_BLUR = 1.6
+MAX_BLUR = 2.5
 """Largest standard deviation of a picture's blur [pixel]."""
 
 AFFECTED = 0.5
@@ -21,7 +21,7 @@ AFFECTED = 0.5
 
 
 def spoil_view(view: View, generator: torch.Generator) -> View:
-    """Blur, shift, brighten and add noise, for object image and part image separately."""
+    """Blur, shift, brighten and add noise, for object image and part image separately; the photograph is the user's."""
     return replace(
         view,
         object_image=_spoil(view.object_image, 0.01, generator),

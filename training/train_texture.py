@@ -1,7 +1,7 @@
 """Train the texture network: the base colour of random surface points from fallible pictures of the object.
 
-    python -m training.train_texture --state STATE --export models/triton/texture/1/weights --run-seconds 300 \\
-        --total-seconds 300 --device cuda:0 --objects 20000
+    python -m training.train_texture --state STATE --export models/triton/texture/1/weights --run-seconds 600 \\
+        --total-seconds 600 --device cuda:0 --objects 400000 --library STATE/library.pt
 """
 
 from __future__ import annotations
@@ -10,33 +10,51 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from services.texture.model import TextureModel
 from services.texture.pipeline import TexturePipeline
 from training.card import run_facts
+from training.draw import Split
+from training.library import build_library, cached_library
 from training.loop import Loop
-from training.objects import Split, generate_many
 from training.options import training_parser
+from training.processes import join
 from training.texture_card import write_card
 from training.texture_data import POINTS, TextureData, render_data
-from training.texture_evaluate import evaluate
+from training.texture_evaluate import colorists, evaluate
 from training.texture_jitter import spoil_surface, spoil_view
+from training.texture_judge import unseen_psnr
+from training.texture_pool import Pool
 
 CONTEXT = 256
+POOL_EVERY = 8
+"""Steps between looks at the clock for new views."""
+
+JUDGE_SECONDS = 90.0
+JUDGE_SIZE = 64
+"""Side of the judge's pictures of unseen views."""
+
 TOY: dict[str, Any] = {
-    "image_size": 32, "channels": (8, 16, 32), "feature_channels": 8, "width": 32, "num_latents": 4, "num_blocks": 1,
+    "image_size": 32, "channels": (8, 16, 32), "feature_channels": 8, "width": 32, "num_latents": 4, "num_mixers": 1,
 }  # fmt: skip
 
 
 def colour_loss(
     model: Callable[..., Tensor], data: TextureData, batch: int, queries: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Mean absolute and squared error of sRGB base colours over a random batch of parts, all conditions spoiled."""
-    index = torch.randint(len(data), (batch,), generator=generator, device=data.owner.device)
+    """Mean absolute and squared error of sRGB base colours over a random batch of parts, all conditions spoiled.
+
+    Large parts come up more often than small ones, as they do in a picture.
+    """
+    x, y, z = data.box[:, 3:].unbind(-1)
+    index = torch.multinomial((x * y + y * z + z * x).sqrt() + 0.1, batch, replacement=True, generator=generator)
     start = int(torch.randint(POINTS - CONTEXT - queries + 1, ()))
     view = spoil_view(data.view(index), generator)
     context, context_normals, _, _ = data.surface(index, slice(start, start + CONTEXT))
@@ -52,20 +70,53 @@ def colour_loss(
     return scalars
 
 
+class HeldOut:
+    """Objects of a split that training never sees, pictured once with exact and once with told cameras."""
+
+    def __init__(self, split: Split, count: int, size: int, device: torch.device, processes: int) -> None:
+        self.library = build_library(range(count), split, processes).to(device)
+        self.rows = torch.arange(count)
+        self.exact, self.wrong = (self._picture(split, size, error) for error in (0.0, 1.0))
+
+    def _picture(self, split: Split, size: int, camera_error: float) -> TextureData:
+        generator = torch.Generator(self.library.device).manual_seed(0)
+        rng = np.random.default_rng(0)
+        return render_data(self.library, self.rows, split, size, generator, rng, camera_error)
+
+    def judge(self, model: TextureModel, *, baselines: bool = True) -> dict[str, dict[str, float]]:
+        """PSNR [dB] under exact and under spoiled inputs, as `evaluate`, and of whole pictures from unseen views."""
+        found = {}
+        for name, data, spoiled in (("exact inputs", self.exact, False), ("spoiled inputs", self.wrong, True)):
+            methods = {key: own for key, own in colorists(model).items() if baselines or key == "model"}
+            found[name] = evaluate(methods, data, spoiled) | {
+                f"{key}_unseen_views": unseen_psnr(own, self.library, self.rows, data, JUDGE_SIZE)
+                for key, own in methods.items()
+            }
+        return found
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     arguments = _arguments(argv)
-    torch.manual_seed(0)
+    name, rank, world = join(arguments.device)
+    try:
+        _train(arguments, torch.device(name), rank, world, started)
+    finally:
+        if world > 1:
+            torch.distributed.destroy_process_group()
+
+
+def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world: int, started: float) -> None:
+    torch.manual_seed(rank)
     torch.set_float32_matmul_precision("high")
-    device = torch.device(arguments.device)
     settings: dict[str, Any] = TOY if arguments.toy else {}
-    model = TextureModel(**settings).to(device)
+    model = TextureModel(**settings).to(device, memory_format=torch.channels_last)
+    averaged = TextureModel(**settings).to(device).eval()
+    if arguments.init:
+        warm_start(model, arguments.export)
 
-    start = time.monotonic()
-    specs = generate_many(range(arguments.objects), Split.TRAIN, arguments.processes)
-    train = render_data(specs, Split.TRAIN, model.image_size, device, seed=0)
-    print(f"{len(train)} parts cached in {time.monotonic() - start:.0f} s", flush=True)
-
+    library = cached_library(arguments.library, range(arguments.objects), Split.TRAIN, arguments.processes).to(device)
+    print(f"{len(library)} objects after {time.monotonic() - started:.0f} s", flush=True)
     loop = Loop(
         "texture",
         model,
@@ -75,33 +126,40 @@ def main(argv: Sequence[str] | None = None) -> None:
         muon_lr=arguments.lr,
         started=started,
     )
-    generator = torch.Generator(device).manual_seed(loop.step)
+    seed = loop.step * world + rank
+    pool = Pool(library, Split.TRAIN, arguments.pictured, model.image_size, seed)
+    print(f"{len(pool.data)} parts pictured after {time.monotonic() - started:.0f} s", flush=True)
+    watched = HeldOut(Split.VAL, arguments.watch, model.image_size, device, 1) if loop.is_main else None
+    generator = torch.Generator(device).manual_seed(seed)
     compute: Callable[..., Tensor] = torch.compile(model) if arguments.compile else model
-    loop.run(
-        lambda _: colour_loss(compute, train, arguments.batch, arguments.queries, generator),
-        log_every=2 if arguments.toy else 100,
-    )
-    averaged = loop.ema_state_dict()
-    model.load_state_dict(averaged)
-    model.eval()
+    judged = time.monotonic()
 
-    held_out = {}
-    for split in (Split.VAL, Split.TEST):
-        specs = generate_many(range(arguments.judge), split)
-        exact = render_data(specs, split, model.image_size, device, seed=0, camera_error=0.0)
-        wrong = render_data(specs, split, model.image_size, device, seed=0)
-        held_out[split.value] = {
-            "exact inputs": evaluate(model, exact, spoiled=False),
-            "spoiled inputs": evaluate(model, wrong, spoiled=True),
-        }
+    def loss(step: int) -> dict[str, Tensor]:
+        nonlocal judged
+        if step % POOL_EVERY == 0:
+            pool.keep_fresh()
+        if watched and time.monotonic() - judged > JUDGE_SECONDS:
+            averaged.load_state_dict(loop.ema_state_dict())
+            loop.log({f"val_{key}": value for key, value in _short(watched.judge(averaged, baselines=False)).items()})
+            judged = time.monotonic()
+        return colour_loss(compute, pool.data, arguments.batch // world, arguments.queries, generator)
+
+    loop.run(loss, log_every=2 if arguments.toy else 100)
+    if not loop.is_main:
+        return
+    averaged.load_state_dict(loop.ema_state_dict())
+    averaged.half().float()  # what is judged is what is shipped
+    held_out = {
+        split.value: HeldOut(split, arguments.judge, model.image_size, device, arguments.processes).judge(averaged)
+        for split in (Split.VAL, Split.TEST)
+    }
     print(json.dumps(held_out, indent=1), flush=True)
-
-    TexturePipeline(model.half()).save_pretrained(arguments.export)
+    TexturePipeline(averaged.half()).save_pretrained(arguments.export)
     facts = {
         "program": "training.train_texture",
         "model": dict(model.config),
-        "objects": arguments.objects,
-        "parts": len(train),
+        "objects": len(library),
+        "parts": pool.drawn * world,
         "batch": arguments.batch,
         "queries": arguments.queries,
         "muon_lr": arguments.lr,
@@ -109,20 +167,41 @@ def main(argv: Sequence[str] | None = None) -> None:
         "seed": 0,
         **run_facts(loop),
     }
-    write_card(arguments.export, facts, held_out, model)
+    write_card(arguments.export, facts, held_out, averaged)
+
+
+def warm_start(model: TextureModel, folder: Path) -> bool:
+    """Take the weights of an exported folder, if they have the model's names and shapes; whether they did."""
+    file = folder / "model" / "diffusion_pytorch_model.safetensors"
+    if not file.is_file():
+        return False
+    saved, own = load_file(file), model.state_dict()
+    if {key: value.shape for key, value in saved.items()} != {key: value.shape for key, value in own.items()}:
+        return False
+    model.load_state_dict({key: value.float() for key, value in saved.items()})
+    return True
+
+
+def _short(judged: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Of what the service meets: wrong cameras and fallible pictures."""
+    return {key.removeprefix("model_"): value for key, value in judged["spoiled inputs"].items()}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = training_parser(__doc__, objects=20_000)
-    parser.add_argument("--batch", type=int, default=256, help="parts a step")
+    parser.add_argument("--batch", type=int, default=256, help="parts a step, of all processes")
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
+    parser.add_argument("--pictured", type=int, default=192, help="objects pictured together")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--watch", type=int, default=64, help="validation objects judged during training")
     parser.add_argument("--judge", type=int, default=256, help="held-out objects of each split for the model card")
-    parser.add_argument("--compile", action="store_true", help="compile the network")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="compile the network")
     arguments = parser.parse_args(argv)
+    if arguments.compile is None:
+        arguments.compile = arguments.device.startswith("cuda")
     if arguments.toy:
-        arguments.compile, arguments.processes = False, 1
-        arguments.batch, arguments.queries, arguments.judge = 16, 128, 4
+        arguments.compile, arguments.processes, arguments.pictured = False, 1, 2
+        arguments.batch, arguments.queries, arguments.watch, arguments.judge = 16, 128, 2, 4
     return arguments
 
 

@@ -6,10 +6,11 @@ import asyncio
 
 import numpy as np
 
+from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, read_glb, write_glb
 from gateway.quality import preset
 from gateway.stages import shape
-from gateway.stages.work import Outcome, Work
+from gateway.stages.work import INPUT_PATH, Outcome, Work
 
 MODEL = "texture"
 OUTPUTS = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets", "uvs", "textures")
@@ -22,6 +23,7 @@ def mesh_path(name: str) -> str:
 async def run(work: Work) -> Outcome:
     """Write one textured `texture/parts/NAME.glb` a part, in model space."""
     plan = await work.plan()
+    photograph = await asyncio.to_thread(read_rgb, await work.read(INPUT_PATH))
     object_image, part_images = await shape.images(work, plan)
     files = [await work.read(shape.mesh_path(part.name)) for part in plan.parts]
     meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [read_glb(data) for data in files]))
@@ -30,6 +32,7 @@ async def run(work: Work) -> Outcome:
         "faces": meshes.faces,
         "vertex_offsets": meshes.vertex_offsets,
         "face_offsets": meshes.face_offsets,
+        "photograph": photograph,
         "object_image": object_image,
         "part_images": part_images,
         "camera": plan.camera.to_array().astype(np.float32),

@@ -25,9 +25,26 @@ class Texels:
         index: (N,) row * size + column.
         points: (N, 3) float32 on the surface.
         normals: (N, 3) float32, outward, unit.
+        charts: (N,) int64 chart of each texel.
     """
 
     index: Tensor
+    points: Tensor
+    normals: Tensor
+    charts: Tensor
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Texels grouped by the squares of a coarser grid, those of different charts apart.
+
+    Attributes:
+        of_texel: (N,) int64 patch of each texel.
+        points: (M, 3) float32 middle of each patch's texels.
+        normals: (M, 3) float32, unit.
+    """
+
+    of_texel: Tensor
     points: Tensor
     normals: Tensor
 
@@ -40,7 +57,28 @@ def texels(mesh: UvMesh, texture_size: int) -> Texels:
     points = (mesh.vertices[mesh.faces[chosen]] * share).sum(1)
     normals = (corner_normals(mesh.vertices, mesh.faces)[chosen] * share).sum(1)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return Texels(index, torch.from_numpy(points).float(), torch.from_numpy(normals).float())
+    charts = torch.from_numpy(mesh.charts[chosen])
+    return Texels(index, torch.from_numpy(points).float(), torch.from_numpy(normals).float(), charts)
+
+
+def patches(places: Texels, texture_size: int, side: int) -> Patches:
+    """Group texels by squares of `side` x `side` texels."""
+    row, column = places.index // texture_size // side, places.index % texture_size // side
+    across = -(-texture_size // side)
+    keys = (places.charts * across + row) * across + column
+    _, of_texel, counts = torch.unique(keys, return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(counts), 6).index_add_(0, of_texel, torch.cat([places.points, places.normals], 1))
+    normals = torch.nn.functional.normalize(sums[:, 3:], dim=-1)
+    return Patches(of_texel, sums[:, :3] / counts[:, None], normals)
+
+
+def patch_side(mesh: UvMesh, texture_size: int, spacing: float) -> int:
+    """The largest power of two such that so many texels of the mesh's atlas measure at most `spacing`, or 1."""
+    corners, flat = mesh.vertices[mesh.faces], mesh.uvs[mesh.faces] * texture_size
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
+    (ux, uy), (vx, vy) = (flat[:, 1] - flat[:, 0]).T, (flat[:, 2] - flat[:, 0]).T
+    texel = np.sqrt(area / max(np.abs(ux * vy - uy * vx).sum(), 1e-12))
+    return 2 ** max(int(np.floor(np.log2(max(spacing / max(texel, 1e-12), 1.0)))), 0)
 
 
 def corner_normals(vertices: Array, faces: IntArray) -> Array:

@@ -1,7 +1,7 @@
 """The texture pipeline: part meshes and their pictures to UV-mapped textured meshes.
 
 pipeline = TexturePipeline.from_pretrained("models/triton/texture/1/weights")
-textured = pipeline(parts, object_image, part_images, camera, texture_size=512, seed=0)
+textured = pipeline(parts, photograph, object_image, part_images, camera, texture_size=512, seed=0)
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from torch import Tensor
 from articulation.camera import Camera
 from articulation.errors import InvalidArticulation
 from articulation.typing import Array, ImageArray, IntArray
-from services.texture.bake import Texels, corner_normals, paint, texels
+from services.texture.bake import Patches, corner_normals, paint, patch_side, patches, texels
 from services.texture.errors import Cancelled, InvalidInput, WeightsMissing
-from services.texture.model import TextureModel
+from services.texture.model import RECIPE_CHANNELS, TextureModel, texel_colors
 from services.texture.observation import View
 from services.texture.projection import depth_map
 from services.texture.unwrap import unwrap
 
 POINTS_AT_ONCE = 8192
-"""Texels evaluated together; the point network then stays in the processor's cache."""
+"""Points evaluated together; the point network then stays in the processor's cache."""
+
+RECIPE_SPACING = 0.024
+"""Largest distance between points at which the network is asked, in model units, where texels lie closer together."""
 
 CONTEXT_POINTS = 256
 """Surface points whose seen colours the model sums up."""
@@ -61,7 +64,7 @@ class TexturedMesh:
 
 
 class TexturePipeline(DiffusionPipeline):
-    """Colours parts from the object's picture and the parts' reference pictures.
+    """Colours parts from the photograph, the object's picture and the parts' reference pictures.
 
     Args:
         model: the colour network.
@@ -93,6 +96,7 @@ class TexturePipeline(DiffusionPipeline):
     def __call__(
         self,
         parts: Sequence[PartMesh],
+        photograph: ImageArray,
         object_image: ImageArray,
         part_images: ImageArray,
         camera: Array,
@@ -104,7 +108,8 @@ class TexturePipeline(DiffusionPipeline):
 
         Args:
             parts: K meshes in one frame, model space.
-            object_image: (S, S, 3) the closed object alone on white.
+            photograph: (P, P, 3) the closed object as the user sent it; P may be larger than S.
+            object_image: (S, S, 3) the closed object alone on white, same camera.
             part_images: (K, S, S, 3) each part alone on white, same camera.
             camera: (6,) as `articulation.camera.Camera.to_array`.
             texture_size: R, side of each texture, 64 to 4096.
@@ -115,12 +120,13 @@ class TexturePipeline(DiffusionPipeline):
             InvalidInput: naming the argument.
             Cancelled: after `is_cancelled` answered true.
         """
-        check(parts, object_image, part_images, camera, texture_size)
+        check(parts, photograph, object_image, part_images, camera, texture_size)
         device = self.model.device
         whole = _joined(parts)
         eye = torch.as_tensor(camera, dtype=torch.float32, device=device)
         size = self.model.image_size
         object_depth = depth_map(*_tensors(whole, device), eye, size)
+        taken, shown = _picture(photograph, device), _picture(object_image, device)
         textured = []
         for index, (part, reference) in enumerate(zip(parts, part_images, strict=True)):
             if is_cancelled():
@@ -129,7 +135,8 @@ class TexturePipeline(DiffusionPipeline):
                 textured.append(_blank(reference, texture_size))
                 continue
             view = View(
-                object_image=_picture(object_image, device),
+                photograph=taken,
+                object_image=shown,
                 part_image=_picture(reference, device),
                 object_depth=object_depth[None],
                 part_depth=depth_map(*_tensors(part, device), eye, size)[None],
@@ -139,28 +146,37 @@ class TexturePipeline(DiffusionPipeline):
             context = surface_sample(part, CONTEXT_POINTS, np.random.default_rng((seed % 2**63, index)))
             mesh = unwrap(part.vertices, part.faces, texture_size)
             places = texels(mesh, texture_size)
-            colors = self._colors(view, context, places, is_cancelled)
+            spots = patches(places, texture_size, patch_side(mesh, texture_size, RECIPE_SPACING))
+            recipes = self._recipes(view, context, spots, is_cancelled)
+            colors = texel_colors(view, places.points.to(device)[None], recipes[spots.of_texel.to(device)][None])[
+                0
+            ].cpu()
             textured.append(TexturedMesh(mesh.vertices, mesh.faces, mesh.uvs, paint(places, colors, texture_size)))
         return textured
 
-    def _colors(
-        self, view: View, context: tuple[Tensor, Tensor], places: Texels, is_cancelled: Callable[[], bool]
+    def _recipes(
+        self, view: View, context: tuple[Tensor, Tensor], spots: Patches, is_cancelled: Callable[[], bool]
     ) -> Tensor:
-        """(N, 3) sRGB of every covered texel."""
+        """(M, RECIPE_CHANNELS) of every patch."""
         device = view.camera.device
         condition = self.model.condition(view, *(x[None].to(device) for x in context))
-        colors = torch.empty(len(places.index), 3)
-        for begin in range(0, len(colors), POINTS_AT_ONCE):
+        recipes = torch.empty(len(spots.points), RECIPE_CHANNELS, device=device)
+        for begin in range(0, len(recipes), POINTS_AT_ONCE):
             if is_cancelled():
                 raise Cancelled("stopped while baking")
             chunk = slice(begin, begin + POINTS_AT_ONCE)
-            points, normals = (x[chunk][None].to(device) for x in (places.points, places.normals))
-            colors[chunk] = self.model.color(view, condition, points, normals)[0].cpu()
-        return colors
+            points, normals = (x[chunk][None].to(device) for x in (spots.points, spots.normals))
+            recipes[chunk] = self.model.recipes(view, condition, points, normals)[0]
+        return recipes
 
 
 def check(
-    parts: Sequence[PartMesh], object_image: ImageArray, part_images: ImageArray, camera: Array, texture_size: int
+    parts: Sequence[PartMesh],
+    photograph: ImageArray,
+    object_image: ImageArray,
+    part_images: ImageArray,
+    camera: Array,
+    texture_size: int,
 ) -> None:
     """Refuse arguments that break the contract, before any work.
 
@@ -174,11 +190,12 @@ def check(
             raise InvalidInput("vertices", f"part {index} has a coordinate that is not finite")
         if len(part.faces) and not (part.faces.min() >= 0 and part.faces.max() < len(part.vertices)):
             raise InvalidInput("faces", f"part {index} refers to a vertex outside its {len(part.vertices)}")
-    for name, picture in (("object_image", object_image), ("part_images", part_images)):
+    pictures = {"photograph": photograph, "object_image": object_image, "part_images": part_images}
+    for name, picture in pictures.items():
         if picture.dtype != np.uint8 or picture.shape[-1] != 3 or picture.shape[-2] != picture.shape[-3]:
             raise InvalidInput(name, f"must be square 8-bit RGB, got {picture.dtype} {list(picture.shape)}")
-    if object_image.shape[0] == 0:
-        raise InvalidInput("object_image", "is empty")
+        if picture.shape[-2] == 0:
+            raise InvalidInput(name, "is empty")
     if part_images.shape != (len(parts), *object_image.shape):
         expected = [len(parts), *object_image.shape]
         raise InvalidInput("part_images", f"must be {expected}, got {list(part_images.shape)}")
@@ -220,7 +237,7 @@ def _box(corners: Array) -> Array:
 
 
 def _picture(image: ImageArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float() / 255
+    return torch.tensor(image, device=device).permute(2, 0, 1)[None].float() / 255
 
 
 def _blank(reference: ImageArray, texture_size: int) -> TexturedMesh:

@@ -13,8 +13,8 @@ from services.texture.errors import InvalidInput
 from services.texture.pipeline import PartMesh, TexturedMesh
 
 INPUTS = (
-    "vertices", "faces", "vertex_offsets", "face_offsets", "object_image", "part_images", "camera", "texture_size",
-    "seed",
+    "vertices", "faces", "vertex_offsets", "face_offsets", "photograph", "object_image", "part_images", "camera",
+    "texture_size", "seed",
 )  # fmt: skip
 
 
@@ -23,6 +23,7 @@ class Request:
     """Arguments of `TexturePipeline.__call__`."""
 
     parts: list[PartMesh]
+    photograph: ImageArray
     object_image: ImageArray
     part_images: ImageArray
     camera: Array
@@ -46,6 +47,7 @@ def decode(arrays: Mapping[str, AnyArray]) -> Request:
     parts = [PartMesh(v.astype(np.float64), f.astype(np.int64)) for v, f in zip(vertices, faces, strict=True)]
     return Request(
         parts=parts,
+        photograph=arrays["photograph"],
         object_image=arrays["object_image"],
         part_images=arrays["part_images"],
         camera=arrays["camera"].astype(np.float64),

@@ -253,7 +253,9 @@ def _packed(meshes, prefix=""):
     }
 
 
-def _texture(vertices, faces, vertex_offsets, face_offsets, object_image, part_images, camera, texture_size, seed):
+def _texture(
+    vertices, faces, vertex_offsets, face_offsets, photograph, object_image, part_images, camera, texture_size, seed
+):
     side = int(texture_size[0])
     colours = [image[(image < 250).any(-1)].mean(0) for image in part_images]
     textures = np.stack([np.full((side, side, 3), colour) for colour in colours]).astype(np.uint8)

@@ -3,7 +3,7 @@ import torch
 import trimesh
 from scipy.ndimage import binary_dilation
 
-from services.texture.bake import corner_normals, paint, texels
+from services.texture.bake import corner_normals, paint, patch_side, patches, texels
 from services.texture.unwrap import unwrap
 
 SIZE = 96
@@ -71,3 +71,29 @@ def test_creases_stay_sharp_and_curves_smooth() -> None:
     ball = trimesh.creation.icosphere(3)
     smooth = corner_normals(np.array(ball.vertices), np.array(ball.faces))
     np.testing.assert_allclose(smooth, ball.vertices[ball.faces], atol=0.02)
+
+
+def test_a_patch_is_a_square_of_one_chart() -> None:
+    _, places = baked()
+    spots = patches(places, SIZE, 4)
+    corner = torch.stack([places.index // SIZE // 4, places.index % SIZE // 4, places.charts], 1)
+    for patch in range(len(spots.points)):
+        mine = spots.of_texel == patch
+        assert len(torch.unique(corner[mine], dim=0)) == 1
+        torch.testing.assert_close(spots.points[patch], places.points[mine].mean(0))
+    assert len(torch.unique(corner, dim=0)) == len(spots.points)
+
+
+def test_patches_of_one_texel_are_the_texels() -> None:
+    _, places = baked()
+    spots = patches(places, SIZE, 1)
+    torch.testing.assert_close(spots.points[spots.of_texel], places.points)
+    torch.testing.assert_close(spots.normals[spots.of_texel], places.normals)
+
+
+def test_patches_are_no_wider_than_asked() -> None:
+    mesh, places = baked()
+    texel = np.sqrt(box().area / len(places.index))
+    for spacing in (0.5 * texel, 3 * texel, 10 * texel):
+        side = patch_side(mesh, SIZE, spacing)
+        assert side == 1 or spacing / 2.2 < side * texel < spacing * 1.1

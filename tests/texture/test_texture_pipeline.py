@@ -27,7 +27,7 @@ def test_every_part_comes_back_with_its_faces_and_a_texture() -> None:
 
 
 def test_baked_texel_is_the_network_at_that_surface_point() -> None:
-    pipeline, (image, references), part = toy_pipeline(), pictures(RED), parts()[0]
+    pipeline, (photograph, image, references), part = toy_pipeline(), pictures(RED), parts()[0]
     mesh = unwrap(part.vertices, part.faces, SIZE)
     places = texels(mesh, SIZE)
     low, high = part.vertices.min(0), part.vertices.max(0)
@@ -37,13 +37,14 @@ def test_baked_texel_is_the_network_at_that_surface_point() -> None:
         return depth_map(torch.tensor(mesh.vertices, dtype=torch.float32), torch.tensor(mesh.faces), eye, 32)[None]
 
     view = View(
-        *(torch.tensor(x).permute(2, 0, 1)[None] / 255 for x in (image, references[0])),
+        *(torch.tensor(x).permute(2, 0, 1)[None] / 255 for x in (photograph, image, references[0])),
         torch.minimum(depth(parts()[0]), depth(parts()[1])),
         depth(part),
         eye[None],
         torch.tensor(np.concatenate([(low + high) / 2, (high - low) / 2]), dtype=torch.float32)[None],
     )
     context = surface_sample(part, CONTEXT_POINTS, np.random.default_rng((7, 0)))
+    # A texel of this small texture is wider than RECIPE_SPACING, so that each has its own recipe.
     with torch.inference_mode():
         colors = pipeline.model(view, places.points[None], places.normals[None], *(x[None] for x in context))[0]
     baked = run(pipeline, seed=7)[0].texture.reshape(-1, 3)[places.index.numpy()]
@@ -68,6 +69,21 @@ def test_texture_follows_the_picture() -> None:
     assert blue[2] > red[2] + 30
 
 
+def test_texture_is_as_sharp_as_the_photograph_where_recipes_are_coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = toy_pipeline()
+    torch.nn.init.zeros_(copy.model.correct.weight)
+    torch.nn.init.zeros_(copy.model.weigh.weight)
+    with torch.no_grad():
+        copy.model.weigh.bias[0] += 1e3  # the photograph and nothing else
+    photograph, image, references = pictures(RED)
+    stripes = photograph.copy()
+    stripes[:, ::8] = 255
+    fine = copy(parts(), stripes, image, references, EYE, 128, 0)[1].texture
+    monkeypatch.setattr("services.texture.pipeline.RECIPE_SPACING", 0.5)
+    coarse = copy(parts(), stripes, image, references, EYE, 128, 0)[1].texture
+    np.testing.assert_array_equal(coarse, fine)
+
+
 def test_saved_pipeline_answers_the_same(tmp_path) -> None:
     pipeline = toy_pipeline()
     pipeline.save_pretrained(tmp_path)
@@ -86,9 +102,9 @@ def test_missing_file_is_named(tmp_path, lost: str) -> None:
 
 def test_part_without_surface_stays_empty() -> None:
     empty = PartMesh(np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64))
-    image, references = pictures(RED)
+    photograph, image, references = pictures(RED)
     references[1] = 90
-    textured = toy_pipeline()([parts()[0], empty], image, references, EYE, SIZE, 0)[1]
+    textured = toy_pipeline()([parts()[0], empty], photograph, image, references, EYE, SIZE, 0)[1]
     assert len(textured.faces) == len(textured.vertices) == len(textured.uvs) == 0
     assert (textured.texture == 90).all()
 
@@ -117,6 +133,8 @@ def test_cancellation_stops_between_chunks(monkeypatch) -> None:
         ("faces", {"parts": [PartMesh(np.zeros((3, 3)), np.array([[0, 1, 3]]))] * 2}),
         ("faces", {"parts": [PartMesh(np.zeros((3, 3)), np.array([[0, 1, -1]]))] * 2}),
         ("vertex_offsets", {"parts": []}),
+        ("photograph", {"photograph": np.zeros((64, 32, 3), dtype=np.uint8)}),
+        ("photograph", {"photograph": np.zeros((0, 0, 3), dtype=np.uint8)}),
         ("object_image", {"object_image": np.zeros((32, 16, 3), dtype=np.uint8)}),
         ("object_image", {"object_image": np.zeros((0, 0, 3), dtype=np.uint8)}),
         ("part_images", {"part_images": np.zeros((3, 32, 32, 3), dtype=np.uint8)}),
@@ -128,8 +146,15 @@ def test_cancellation_stops_between_chunks(monkeypatch) -> None:
     ],
 )
 def test_bad_argument_is_named(field: str, change: dict) -> None:
-    image, references = pictures(RED)
-    good = {"parts": parts(), "object_image": image, "part_images": references, "camera": EYE, "texture_size": SIZE}
+    photograph, image, references = pictures(RED)
+    good = {
+        "parts": parts(),
+        "photograph": photograph,
+        "object_image": image,
+        "part_images": references,
+        "camera": EYE,
+        "texture_size": SIZE,
+    }
     with pytest.raises(InvalidInput) as caught:
         toy_pipeline()(**{**good, **change}, seed=0)
     assert caught.value.field == field

@@ -46,6 +46,7 @@ def arrays(counts: list[tuple[int, int]]) -> dict[str, np.ndarray]:
         "faces": np.zeros((faces[-1], 3), dtype=np.int32),
         "vertex_offsets": vertices,
         "face_offsets": faces,
+        "photograph": np.zeros((16, 16, 3), dtype=np.uint8),
         "object_image": np.zeros((8, 8, 3), dtype=np.uint8),
         "part_images": np.zeros((len(counts), 8, 8, 3), dtype=np.uint8),
         "camera": np.array([0, 0, 4, 0.6, 0, 0], dtype=np.float32),
@@ -56,7 +57,7 @@ def arrays(counts: list[tuple[int, int]]) -> dict[str, np.ndarray]:
 
 def test_document_and_configuration_say_the_same() -> None:
     assert documented() == configured()
-    assert len(documented()) == 15
+    assert len(documented()) == 16
 
 
 def test_code_reads_every_documented_input() -> None:

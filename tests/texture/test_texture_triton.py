@@ -37,12 +37,13 @@ def client(server: TritonServer) -> grpcclient.InferenceServerClient:
 
 
 def request(meshes: list[PartMesh], **changes: np.ndarray) -> list[grpcclient.InferInput]:
-    image, references = pictures(RED, len(meshes))
+    photograph, image, references = pictures(RED, len(meshes))
     arrays = {
         "vertices": np.concatenate([part.vertices for part in meshes]).astype(np.float32),
         "faces": np.concatenate([part.faces for part in meshes]).astype(np.int32),
         "vertex_offsets": np.cumsum([0, *(len(part.vertices) for part in meshes)]).astype(np.int32),
         "face_offsets": np.cumsum([0, *(len(part.faces) for part in meshes)]).astype(np.int32),
+        "photograph": photograph,
         "object_image": image,
         "part_images": references,
         "camera": CAMERA.to_array().astype(np.float32),

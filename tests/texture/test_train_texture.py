@@ -10,22 +10,35 @@ import torch
 from services.texture.model import TextureModel
 from services.texture.pipeline import TexturePipeline
 from training import train_texture
-from training.objects import Split, generate_many
-from training.texture_data import TextureData, mistake_cameras, render_data
-from training.texture_evaluate import evaluate, mean_part_color, nearest_visible
+from training.library import Library, build_library
+from training.objects import Split
+from training.texture_data import TextureData, join, mistake_cameras, render_data
+from training.texture_evaluate import colorists, evaluate, mean_part_color, nearest_visible
 from training.texture_jitter import spoil_surface, spoil_view
+from training.texture_judge import unseen_psnr, unseen_views
+from training.texture_pool import PIECES, Pool
 
-CPU = torch.device("cpu")
+ROWS = torch.arange(3)
 
 
 @pytest.fixture(scope="module")
-def data() -> TextureData:
-    return render_data(generate_many(range(3), Split.VAL), Split.VAL, 64, CPU, seed=0, camera_error=0.0)
+def library() -> Library:
+    return build_library(range(3), Split.VAL)
+
+
+def pictured(library: Library, camera_error: float = 0.0) -> TextureData:
+    generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
+    return render_data(library, ROWS, Split.VAL, 64, generator, rng, camera_error)
+
+
+@pytest.fixture(scope="module")
+def data(library: Library) -> TextureData:
+    return pictured(library)
 
 
 def test_toy_run_lowers_its_loss_and_exports_a_folder(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    options = ["--toy", "--objects", "4", "--run-seconds", "10", "--total-seconds", "10"]
+    options = ["--toy", "--objects", "4", "--run-seconds", "12", "--total-seconds", "12"]
     train_texture.main([*options, "--state", str(tmp_path / "state"), "--export", str(tmp_path / "weights")])
     lines = [json.loads(line) for line in (tmp_path / "state/texture-curve.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines]
@@ -43,8 +56,8 @@ def test_seen_points_have_their_colour_at_their_pixel(data: TextureData) -> None
     copied = nearest_visible(view, points, normals, points, normals)
     flat = mean_part_color(view, points, normals, points, normals)
     error, flat_error = ((x - albedo).abs().mean(-1)[seen].median() for x in (copied, flat))
-    assert error < 0.1
-    assert error < flat_error + 0.05
+    assert error < 0.2  # what light and exposure do
+    assert error < flat_error + 0.15
     assert 0.05 < seen.float().mean() < 0.7
 
 
@@ -58,19 +71,71 @@ def test_evaluation_ranks_the_truth_above_the_baselines(data: TextureData) -> No
 
     oracle = Oracle(image_size=64)
     oracle.rows = torch.arange(len(data))
-    psnr = evaluate(oracle, data, spoiled=False)
+    psnr = evaluate(colorists(oracle), data, spoiled=False)
     assert psnr["model_seen"] > max(psnr["nearest_visible_seen"], psnr["mean_part_color_seen"]) + 10
     assert psnr["model_hidden"] > max(psnr["nearest_visible_hidden"], psnr["mean_part_color_hidden"]) + 10
 
 
-def test_same_seed_renders_the_same_examples(data: TextureData) -> None:
-    again = render_data(generate_many(range(3), Split.VAL), Split.VAL, 64, CPU, seed=0, camera_error=0.0)
+def test_unseen_pictures_of_the_true_colours_are_perfect_and_of_any_other_are_not(
+    library: Library, data: TextureData
+) -> None:
+    places, colors = data.points.float(), data.albedo.float() / 255
+
+    def lookup(view, points, normals, context, context_normals):
+        """Each point has the colour of the nearest true one of its part; a part is known by its box."""
+        part = torch.cdist(view.box, data.box).argmin(-1)
+        nearest = torch.cdist(points, places[part]).argmin(-1)
+        return colors[part].take_along_dim(nearest[..., None], 1)
+
+    found = unseen_psnr(lookup, library, ROWS, data, 24)
+    assert found > unseen_psnr(mean_part_color, library, ROWS, data, 24) + 3
+    assert found > 20
+
+
+def test_judge_looks_from_where_the_camera_was_not(data: TextureData) -> None:
+    turns = (unseen_views(data.camera)[..., 0] - data.camera[:, 0]).remainder(2 * torch.pi)
+    assert turns.min() > 1.5
+    assert turns.max() < 4.8
+
+
+def test_joined_views_keep_their_objects(data: TextureData) -> None:
+    both = join([data, data])
+    last = torch.tensor([len(both) - 1])
+    assert torch.equal(both.view(last).photograph, data.view(last - len(data)).photograph)
+    assert torch.equal(both.view(last).camera, data.view(last - len(data)).camera)
+
+
+def test_pool_renews_its_views_a_piece_at_a_time(library: Library) -> None:
+    pool = Pool(library, Split.VAL, 1, 16, seed=0)
+    before = pool.data.photograph
+    pool.keep_fresh()
+    assert len(pool.data.photograph) == PIECES
+    assert torch.equal(pool.data.photograph[:-1], before[1:])
+    assert not torch.equal(pool.data.photograph[-1], before[-1])
+    pool.keep_fresh()  # at once: rendering has had more than its share of the time
+    assert torch.equal(pool.data.photograph[:-1], before[1:])
+
+
+def test_warm_start_takes_weights_of_the_same_shapes_only(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    TexturePipeline(TextureModel(**train_texture.TOY)).save_pretrained(tmp_path)
+    same, other = TextureModel(**train_texture.TOY), TextureModel(**{**train_texture.TOY, "width": 40})
+    assert train_texture.warm_start(same, tmp_path)
+    assert not train_texture.warm_start(other, tmp_path)
+    assert not train_texture.warm_start(other, tmp_path / "missing")
+    saved = TexturePipeline.load(tmp_path).model.state_dict()
+    assert all(torch.equal(value, saved[key]) for key, value in same.state_dict().items())
+
+
+def test_same_seed_renders_the_same_examples(library: Library, data: TextureData) -> None:
+    again = pictured(library)
+    assert torch.equal(again.photograph, data.photograph)
     assert torch.equal(again.object_image, data.object_image)
     assert torch.equal(again.points, data.points)
 
 
-def test_wrong_cameras_move_the_depth_but_not_the_picture(data: TextureData) -> None:
-    wrong = render_data(generate_many(range(3), Split.VAL), Split.VAL, 64, CPU, seed=0, camera_error=3.0)
+def test_wrong_cameras_move_the_depth_but_not_the_picture(library: Library, data: TextureData) -> None:
+    wrong = pictured(library, camera_error=3.0)
     assert torch.equal(wrong.object_image, data.object_image)
     assert not torch.equal(wrong.object_depth, data.object_depth)
     assert not torch.equal(wrong.camera, data.camera)

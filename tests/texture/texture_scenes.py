@@ -9,7 +9,7 @@ from services.texture.model import TextureModel
 from services.texture.pipeline import PartMesh, TexturePipeline
 
 CAMERA = Camera(0.5, 0.35, 4.0, 0.6, (0.05, -0.04))
-TOY = {"image_size": 32, "channels": (8, 16), "feature_channels": 8, "width": 16, "num_latents": 3, "num_blocks": 1}
+TOY = {"image_size": 32, "channels": (8, 16), "feature_channels": 8, "width": 16, "num_latents": 3}
 
 
 def cabinet() -> list[trimesh.Trimesh]:
@@ -31,12 +31,13 @@ def toy_pipeline(seed: int = 0) -> TexturePipeline:
     """An untrained network whose correction is not zero, so that every input matters."""
     torch.manual_seed(seed)
     model = TextureModel(**TOY).eval()
-    torch.nn.init.normal_(model.correct.weight, std=0.1)
+    torch.nn.init.normal_(model.correct.weight, std=0.03)
     return TexturePipeline(model)
 
 
-def pictures(color: tuple[int, int, int], count: int = 2, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """An object image and part images of one colour with a dark left half."""
-    image = np.full((size, size, 3), color, dtype=np.uint8)
-    image[:, : size // 2] //= 3
-    return image, np.stack([image] * count)
+def pictures(color: tuple[int, int, int], count: int = 2, size: int = 32) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A photograph, an object image and part images of one colour with a dark left half."""
+    photograph = np.full((2 * size, 2 * size, 3), color, dtype=np.uint8)
+    photograph[:, :size] //= 3
+    image = np.ascontiguousarray(photograph[::2, ::2])
+    return photograph, image, np.stack([image] * count)

@@ -32,6 +32,7 @@ class TritonPythonModel:
             call = decode({name: _read(request, name) for name in INPUTS})
             meshes = self.pipeline(
                 call.parts,
+                call.photograph,
                 call.object_image,
                 call.part_images,
                 call.camera,

@@ -1,0 +1,62 @@
+"""Views for the texture network, renewed all the time, so that it hardly meets a picture twice."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import numpy as np
+import torch
+
+from training.draw import Split
+from training.library import Library
+from training.texture_data import TextureData, join, render_data
+
+PIECES = 8
+"""Data sets kept; objects of one are of about equal complexity, so that a batch must draw on several."""
+
+RENDER_SHARE = 0.35
+"""Of a run's time that goes into new views."""
+
+
+class Pool:
+    """The latest views of a library's objects.
+
+    Args:
+        library: on the device that renders and learns.
+        objects: pictured together; `PIECES` times as many are kept.
+        size: of the guide's pictures.
+        seed: of everything random.
+
+    Attributes:
+        data: the views.
+        drawn: parts pictured so far.
+    """
+
+    def __init__(self, library: Library, split: Split, objects: int, size: int, seed: int) -> None:
+        self.drawn = 0
+        self._library, self._split, self._objects, self._size = library, split, objects, size
+        self._choice = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator(library.device).manual_seed(seed)
+        self._rng = np.random.default_rng(seed)
+        self._pieces: deque[TextureData] = deque(maxlen=PIECES)
+        for _ in range(PIECES):
+            self._draw()
+        self.data = join(self._pieces)
+        self._begun, self._spent = time.monotonic(), 0.0
+
+    def keep_fresh(self) -> None:
+        """Replace the oldest views, unless that has lately taken more than its share of the time."""
+        now = time.monotonic()
+        if self._spent > RENDER_SHARE * (now - self._begun):
+            return
+        self._draw()
+        self.data = join(self._pieces)
+        if self._library.device.type == "cuda":
+            torch.cuda.synchronize(self._library.device)  # work that is only queued has not been spent yet
+        self._spent += time.monotonic() - now
+
+    def _draw(self) -> None:
+        rows = self._library.similar(self._objects, self._choice)
+        self._pieces.append(render_data(self._library, rows, self._split, self._size, self._generator, self._rng))
+        self.drawn += len(self._pieces[-1])
