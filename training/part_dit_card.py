@@ -31,13 +31,28 @@ it knows little else.
 | --- | --- |
 {rows}
 
-`iou` is the overlap of the insides of single parts, `surface_error` the mean distance between points of the true
-surface and the surface found, at most the field's truncation [model units; the object's longest side is 2].
+{legend}
 """
 
 
+VAE_LEGEND = """Every part is scaled to its own box. `iou` is the overlap of the insides of single parts,
+`surface_error` the mean distance between points of the true surface and the surface found, in half sides of the box."""
+
+DIT_LEGEND = """Pictures are exact renders; boxes are wrong by up to about .05 unless the name says otherwise. `iou` is
+the overlap of the insides of single parts, `empty` the share of parts without a surface; `part_chamfer`, `part_f_...`
+compare single parts, `chamfer` and `f_...` whole objects (longest side 2, 4,096 points a side: floors are about .03 and
+.08). `vae_...` is what the VAE alone reaches from the true parts. {steps} steps and guidance {guidance}, where the name
+does not say it."""
+
+
 def write_card(
-    folder: Path, title: str, settings: dict[str, Any], loop: Loop, model: nn.Module, metrics: dict[str, float]
+    folder: Path,
+    title: str,
+    settings: dict[str, Any],
+    loop: Loop,
+    model: nn.Module,
+    metrics: dict[str, float],
+    legend: str,
 ) -> None:
     """Write `README.md` and `training.json` into a weights folder."""
     shown = {name.removeprefix("held_out_"): value for name, value in metrics.items()}
@@ -48,5 +63,6 @@ def write_card(
         metrics,
         title=title,
         rows=card.measure_rows(shown),
+        legend=legend,
         million=card.million_parameters(model),
     )

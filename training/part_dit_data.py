@@ -1,53 +1,42 @@
-"""Training data of the shape stage: part surfaces, distances and reference images, made once and kept on the GPU."""
+"""Training data of the part DiT: pictures, boxes and latents of objects, in a pool that is renewed while training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from articulation.typing import Array
 from services.part_dit.vae import TripoSGVAEModel
 from training.camera import sample_cameras
 from training.draw import Split
-from training.objects import generate_many
+from training.library import Library
+from training.part_dit_surface import PARTS_AT_ONCE, frames, point_clouds
 from training.render import Background, render
-from training.scene import Scene, pack
-from training.surface import sample_surface, signed_distance
+from training.scene import Scene
 
-SCENE_OBJECTS = 2048
-PARTS_AT_ONCE = 1024
-IMAGES_AT_ONCE = 512
+IMAGES_AT_ONCE = 1024
 
-NEAR, NEARER = (0.5, 0.03), (0.33, 0.006)
-"""Share of the distance queries and their deviation from the surface; the rest is uniform over the space."""
+FILL_SECONDS = 40.0
+"""Longest time in which the pool is filled before training starts; it goes on filling later."""
 
-SPACE = 1.1
-"""Uniform queries lie in [-SPACE, SPACE], a little outside of the object."""
+RENEW_SHARE = 0.12
+"""Of the training time that goes into new views."""
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """Objects on the device and one camera each: `scene` of B objects and `cameras` (B, 6)."""
-
-    scene: Scene
-    cameras: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Objects:
-    """O objects with P parts in all, everything on one device.
+class Batch:
+    """B objects of K parts each, on one device.
 
     Attributes:
-        object_images: (O, S, S, 3) uint8.
-        part_images: (P, S, S, 3) uint8.
-        latents: (P, T, C) as the DiT models them.
-        boxes: (P, 6).
-        parents: (P,) index in the same object, -1 for the root.
-        first: (O,) index of each object's first part.
-        counts: (O,) parts of each object.
+        object_images: (B, S, S, 3) uint8.
+        part_images: (B, K, S, S, 3) uint8.
+        latents: (B, K, T, C) as the DiT models them.
+        boxes: (B, K, 6).
+        parents: (B, K) index in the same object, -1 for the root.
     """
 
     object_images: Tensor
@@ -55,78 +44,33 @@ class Objects:
     latents: Tensor
     boxes: Tensor
     parents: Tensor
-    first: Tensor
-    counts: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.object_images, self.part_images, self.latents, self.boxes, self.parents)
 
 
-def views(count: int, split: Split, device: torch.device, first_seed: int, processes: int) -> Iterator[View]:
-    """Generate objects `first_seed` .. `first_seed + count - 1`, in packed groups."""
-    rng = np.random.default_rng([first_seed, count])
-    specs = generate_many(range(first_seed, first_seed + count), split, processes)
-    for start in range(0, count, SCENE_OBJECTS):
-        group = specs[start : start + SCENE_OBJECTS]
-        cameras = sample_cameras(rng, split, np.stack([spec.half_extent for spec in group]))
-        yield View(pack(group, device), torch.as_tensor(cameras, dtype=torch.float32, device=device))
+def cameras_of(half_extent: Array, split: Split, rng: np.random.Generator, device: torch.device) -> Tensor:
+    """(B, 6) random views of objects with half sides (B, 3)."""
+    return torch.as_tensor(sample_cameras(rng, split, half_extent), dtype=torch.float32, device=device)
 
 
-def point_clouds(scene: Scene, count: int, generator: torch.Generator) -> Tensor:
-    """(P, count, 6) float16 surface points and outward normals of every part, in object order."""
-    chunks = [sample_surface(scene[row], link, count, generator) for row, link in _parts(scene)]
-    return torch.cat([torch.cat([points, normals], dim=-1).half() for points, normals, _ in chunks])
-
-
-def distance_queries(scene: Scene, clouds: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Signed distances near each part's surface and anywhere, in random order.
-
-    Args:
-        clouds: (P, N, 6) from `point_clouds`, N at least five sixths of `count`.
-
-    Returns:
-        (P, count, 4) float16: position and distance.
-    """
-    near, nearer = (int(share * count) for share, _ in (NEAR, NEARER))
-    deviation = torch.full((near + nearer, 1), NEAR[1], device=scene.device)
-    deviation[near:] = NEARER[1]
-    order = torch.randperm(count, generator=generator, device=scene.device)
-    chunks = []
-    for (row, link), cloud in zip(_parts(scene), clouds.split(PARTS_AT_ONCE), strict=True):
-        base = cloud[:, : near + nearer, :3].float()
-        noise = torch.randn(base.shape, generator=generator, device=scene.device)
-        anywhere = torch.rand(len(row), count - near - nearer, 3, generator=generator, device=scene.device)
-        where = torch.cat([base + noise * deviation, (anywhere * 2 - 1) * SPACE], dim=1)[:, order].half()
-        distance = signed_distance(scene[row], link, where.float())
-        chunks.append(torch.cat([where, distance[..., None].half()], dim=-1))
-    return torch.cat(chunks)
-
-
-def _parts(scene: Scene) -> Iterator[tuple[Tensor, Tensor]]:
-    """Object row and link of every part, in chunks."""
-    rows, links = scene.link_valid.nonzero(as_tuple=True)
-    yield from zip(rows.split(PARTS_AT_ONCE), links.split(PARTS_AT_ONCE), strict=True)
-
-
-def images(view: View, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def images(scene: Scene, cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Render each closed object alone and each of its parts alone, on white.
 
     Returns:
         (B, S, S, 3) uint8 object images and (P, S, S, 3) uint8 part images.
     """
-    scene = view.scene
     rows, links = scene.link_valid.nonzero(as_tuple=True)
     whole = torch.arange(len(scene), device=scene.device)
     alone = torch.nn.functional.one_hot(links, scene.link_valid.shape[1]).bool()
-    return (
-        _render(view, whole, scene.link_valid, size, generator),
-        _render(view, rows, alone, size, generator),
-    )
+    return _render(scene, cameras, whole, scene.link_valid, size), _render(scene, cameras, rows, alone, size)
 
 
-def _render(view: View, rows: Tensor, visible: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    closed = torch.zeros(visible.shape, device=rows.device)
+def _render(scene: Scene, cameras: Tensor, rows: Tensor, visible: Tensor, size: int) -> Tensor:
     pictures = []
-    for row, seen, q in zip(*(x.split(IMAGES_AT_ONCE) for x in (rows, visible, closed)), strict=True):
-        scene, cameras = view.scene[row], view.cameras[row]
-        picture = render(scene, cameras, q, seen, size, Background.WHITE, generator, compiled=rows.is_cuda).rgb
+    for row, seen in zip(rows.split(IMAGES_AT_ONCE), visible.split(IMAGES_AT_ONCE), strict=True):
+        closed = torch.zeros(seen.shape, device=rows.device)
+        picture = render(scene[row], cameras[row], closed, seen, size, Background.WHITE, compiled=rows.is_cuda).rgb
         pictures.append((picture * 255).round().to(torch.uint8))
     return torch.cat(pictures)
 
@@ -134,94 +78,135 @@ def _render(view: View, rows: Tensor, visible: Tensor, size: int, generator: tor
 @torch.no_grad()
 def encode(vae: TripoSGVAEModel, points: Tensor) -> Tensor:
     """(P, N, 6) surfaces -> (P, T, C) float32 posterior means, as encoded."""
-    with torch.autocast(points.device.type, torch.bfloat16, enabled=points.is_cuda):
-        return torch.cat([vae.encode(chunk.float()).mean.float() for chunk in points.split(PARTS_AT_ONCE)])
+    return torch.cat([vae.encode(chunk.float()).mean for chunk in points.split(PARTS_AT_ONCE)])
 
 
-def objects(
-    vae: TripoSGVAEModel, count: int, split: Split, first_seed: int, processes: int, size: int, points: int
-) -> Objects:
-    """Generate, render and encode objects for the DiT.
+class Kind:
+    """The pool's objects of K parts: a ring of which the first `filled` rows hold something."""
 
-    Args:
-        vae: encodes the parts; its device holds everything.
-        size: image side.
-        points: surface points a part that the VAE sees.
-    """
-    device = vae.device
-    generator = torch.Generator(device).manual_seed(first_seed)
-    columns: list[list[Tensor]] = [[] for _ in range(6)]
-    for view in views(count, split, device, first_seed, processes):
-        valid = view.scene.link_valid
-        latents = vae.normalise(encode(vae, point_clouds(view.scene, points, generator)))
-        values = (
-            *images(view, size, generator),
-            latents,
-            view.scene.boxes[valid],
-            view.scene.parent[valid],
-            valid.sum(dim=1),
+    def __init__(self, members: Tensor, count: int, capacity: int, size: int, latent: tuple[int, int]) -> None:
+        device = members.device
+        self.members = members.cpu()
+        self.count = count
+        self.capacity = capacity
+        self.drawn = 0
+
+        def space(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(capacity, *shape, dtype=dtype, device=device)
+
+        self.data = Batch(
+            space(size, size, 3, dtype=torch.uint8),
+            space(count, size, size, 3, dtype=torch.uint8),
+            space(count, *latent),
+            space(count, 6),
+            space(count, dtype=torch.int64),
         )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-    pictures, part_pictures, latents, boxes, parents, counts = map(_join, columns)
-    return Objects(pictures, part_pictures, latents, boxes, parents, counts.cumsum(0) - counts, counts)
+
+    @property
+    def filled(self) -> int:
+        return min(self.drawn, self.capacity)
+
+    def put(self, batch: Batch) -> None:
+        """Replace the oldest objects."""
+        number = len(batch.parents)
+        rows = (self.drawn + torch.arange(number)) % self.capacity
+        rows = rows.to(batch.parents.device)
+        for column, value in zip(self.data.tensors(), batch.tensors(), strict=True):
+            column[rows] = value
+        self.drawn += number
+
+    def take(self, rows: Tensor) -> Batch:
+        return Batch(*(column[rows] for column in self.data.tensors()))
 
 
-def _join(column: list[Tensor]) -> Tensor:
-    """Concatenate and let go of the pieces: the images of all objects fill a good part of the device's memory."""
-    joined = torch.cat(column)
-    column.clear()
-    return joined
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """B objects of K parts each; fields as in `Objects`, parts flattened to B * K."""
-
-    object_images: Tensor
-    part_images: Tensor
-    latents: Tensor
-    boxes: Tensor
-    parents: Tensor
-    count: int
-
-
-class Batches:
-    """Random batches of objects with equal part counts, so that no part is padding.
+class Pool:
+    """The latest views of a library's objects, and random batches of them with equal part counts.
 
     Args:
-        data: the objects.
-        parts: parts a batch, about; rarer part counts come up in proportion to their objects' parts.
-        seed: of the choice; the same seed gives the same part counts on every process.
+        library: on the device that renders and learns.
+        vae: encodes the parts.
+        objects: how many are kept, about; each count of parts gets its share.
+        size: image side.
+        points: surface points of a part that the VAE sees.
+        parts: of a batch, about.
+        together: parts rendered together.
     """
 
-    def __init__(self, data: Objects, parts: int, seed: int, rank: int = 0) -> None:
-        self.data = data
-        self.parts = parts
-        counts = data.counts.cpu()
-        self.kinds = [int(kind) for kind in counts.unique()]
-        self.members = [(counts == kind).nonzero().flatten().to(data.counts.device) for kind in self.kinds]
-        weights = np.array([kind * len(group) for kind, group in zip(self.kinds, self.members, strict=True)])
-        self.weights = weights / weights.sum()
-        self._kinds_rng = np.random.default_rng(seed)
-        self._generator = torch.Generator(data.counts.device).manual_seed(seed * 1000 + rank)
+    def __init__(
+        self, library: Library, vae: TripoSGVAEModel, split: Split, *, objects: int, size: int, points: int, parts: int,
+        together: int = PARTS_AT_ONCE,
+    ) -> None:  # fmt: skip
+        self._library, self._vae, self._split = library, vae, split
+        self._size, self._points, self._parts, self._together = size, points, parts, together
+        self._half_extent = library.half_extent.cpu().numpy()
+        self.seed(0)
+        tokens, channels = vae.latent_mean.shape
+        counts = library.counts
+        self.kinds = []
+        for count in sorted(set(counts.tolist())):
+            members = (counts == count).nonzero().flatten()
+            share = max(1, round(objects * len(members) / len(library)))
+            self.kinds.append(Kind(members, count, share, size, (tokens, channels)))
+        weights = np.array([kind.count * len(kind.members) for kind in self.kinds])
+        self._weights = weights / weights.sum()
+        self._resumed = time.monotonic()
+        self.seconds = 0.0
+
+    def __len__(self) -> int:
+        return sum(kind.filled for kind in self.kinds)
+
+    def seed(self, seed: int) -> None:
+        """Of everything random from here on."""
+        self._rng = np.random.default_rng(seed)
+        self._generator = torch.Generator(self._library.device).manual_seed(seed)
+
+    @property
+    def drawn(self) -> int:
+        """Views rendered so far."""
+        return sum(kind.drawn for kind in self.kinds)
+
+    def fill(self, seconds: float = FILL_SECONDS) -> None:
+        """Render until the pool is full, at most for so long once every kind has objects."""
+        end = self._now() + seconds
+        while any(kind.drawn == 0 for kind in self.kinds) or (
+            self._now() < end and any(kind.drawn < kind.capacity for kind in self.kinds)
+        ):
+            self.renew()
+        self._resumed = self._now()
+
+    def keep_fresh(self) -> None:
+        """Render for as long as `RENEW_SHARE` allows after the work done since the last call."""
+        before = self._now()
+        end = before + RENEW_SHARE / (1 - RENEW_SHARE) * (before - self._resumed)
+        while self._now() < end:
+            self.renew()
+        self._resumed = self._now()
+        self.seconds += self._resumed - before
+
+    def renew(self) -> None:
+        """Replace the oldest objects of the kind that has waited longest by new views of random ones."""
+        kind = min(self.kinds, key=lambda kind: kind.drawn / kind.capacity)
+        number = min(max(1, self._together // kind.count), len(kind.members), kind.capacity)
+        # Neighbours in the library have about equally many solids, and a scene costs as much as its largest object.
+        start = int(self._rng.integers(len(kind.members) - number + 1))
+        kind.put(self._draw(kind.members[start : start + number], kind.count))
 
     def next(self) -> Batch:
-        choice = int(self._kinds_rng.choice(len(self.kinds), p=self.weights))
-        group, count = self.members[choice], self.kinds[choice]
-        batch = max(1, self.parts // count)
-        picked = group[torch.randint(len(group), (batch,), generator=self._generator, device=group.device)]
-        return self.take(picked, count)
+        """A random batch; rarer part counts come up in proportion to their objects' parts."""
+        kind = self.kinds[int(self._rng.choice(len(self.kinds), p=self._weights))]
+        batch = max(1, self._parts // kind.count)
+        device = self._library.device
+        return kind.take(torch.randint(kind.filled, (batch,), generator=self._generator, device=device))
 
-    def take(self, chosen: Tensor, count: int) -> Batch:
-        """The objects at `chosen`, all of `count` parts."""
-        data = self.data
-        rows = (data.first[chosen][:, None] + torch.arange(count, device=chosen.device)).flatten()
-        return Batch(
-            data.object_images[chosen],
-            data.part_images[rows],
-            data.latents[rows],
-            data.boxes[rows],
-            data.parents[rows],
-            count,
-        )
+    def _draw(self, rows: Tensor, count: int) -> Batch:
+        scene = self._library.scene(rows)
+        cameras = cameras_of(self._half_extent[rows.numpy()], self._split, self._rng, scene.device)
+        latents = self._vae.normalise(encode(self._vae, point_clouds(scene, self._points, self._generator)))
+        pictures, part_pictures = images(scene, cameras, self._size)
+        flat = (part_pictures, latents, frames(scene), scene.parent[scene.link_valid])
+        return Batch(pictures, *(value.unflatten(0, (-1, count)) for value in flat))
+
+    def _now(self) -> float:
+        if self._library.device.type == "cuda":
+            torch.cuda.synchronize(self._library.device)
+        return time.monotonic()

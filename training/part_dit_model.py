@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 
+from services.part_dit import box_frame
 from services.part_dit.pipeline import PartDiTPipeline
 from services.part_dit.scheduler import RectifiedFlowScheduler
 from services.part_dit.transformer import PartCrafterDiTModel
 from services.part_dit.vae import TripoSGVAEModel
-from training.part_dit_data import Batch
+from training.part_dit_spoil import draw_again, mistake_parts, plan_errors, scale
 
 DROP_IMAGES = 0.1
-DROP_BOXES = 0.2
-BOX_NOISE = (0.01, 0.06)
-"""Deviation of a planned box's centre and half extent from the truth, drawn once an object [model units]."""
+"""Share of objects without any picture, for classifier-free guidance."""
 
-MAX_PIXEL_NOISE = 0.1
-"""Largest deviation of the noise that `soften` adds to pixels in [-1, 1]."""
+DROP_PART_IMAGES, DROP_HIERARCHY, DROP_BOXES = 0.1, 0.1, 0.15
+"""Shares of objects without one condition, so that the model knows to do without it."""
 
 MAX_SHARD = "15MB"
 
@@ -31,10 +30,11 @@ MAX_SHARD = "15MB"
 class PartDiTSize:
     """Configuration of the compact part DiT and its image encoder."""
 
-    width: int = 256
-    heads: int = 4
+    width: int = 384
+    heads: int = 6
     layers: int = 9
     mlp_ratio: float = 3.0
+    hierarchy: tuple[int, ...] = (3, 6)
     image_size: int = 128
     patch_size: int = 16
     image_width: int = 192
@@ -43,7 +43,7 @@ class PartDiTSize:
 
 
 TOY = PartDiTSize(
-    width=32, heads=2, layers=3, image_size=32, patch_size=16, image_width=32, image_heads=2, image_layers=1
+    width=32, heads=2, layers=3, hierarchy=(1,), image_size=32, image_width=32, image_heads=2, image_layers=1
 )
 
 
@@ -60,10 +60,11 @@ class ShapeModel(nn.Module):
             cross_attention_dim=size.image_width,
             global_attn_block_ids=list(range(0, size.layers, 2)),
             mlp_ratio=size.mlp_ratio,
-            hierarchy_attn_block_ids=[size.layers // 2],
+            hierarchy_attn_block_ids=list(size.hierarchy),
             enable_position_embedding=True,
             enable_box_embedding=True,
             num_latent_tokens=latent_tokens,
+            enable_box_token=True,
         )
         nn.init.zeros_(self.transformer.proj_out.weight)
         nn.init.zeros_(self.transformer.proj_out.bias)
@@ -85,44 +86,45 @@ class ShapeModel(nn.Module):
         tokens: Tensor = self.image_encoder(pixels).last_hidden_state
         return tokens
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Mean squared error of the velocity, one logit-normal noise level an object."""
-        device = batch.latents.device
-        total, count = len(batch.latents), batch.count
-        objects = total // count
-        tokens = self.encode_images(soften(torch.cat([batch.object_images, batch.part_images])))
-        kept = (torch.rand(objects, 1, 1, device=device) >= DROP_IMAGES).to(tokens.dtype)
-        spread = torch.empty(objects, 1, device=device).uniform_(*BOX_NOISE).repeat_interleave(count, 0)
-        boxes = batch.boxes + torch.randn_like(batch.boxes) * spread
-        boxes = torch.cat([boxes[:, :3], boxes[:, 3:].clamp(min=0.005)], dim=1)
-        sigma = torch.randn(objects, device=device).sigmoid().repeat_interleave(count)
-        noise = torch.randn_like(batch.latents)
-        level = sigma[:, None, None]
-        velocity = self.transformer(
-            (1 - level) * batch.latents + level * noise,
-            sigma * 1000,
-            tokens[objects:] * kept.repeat_interleave(count, 0),
-            num_parts=[count] * objects,
-            global_encoder_hidden_states=tokens[:objects] * kept,
-            parent_index=batch.parents,
-            boxes=boxes,
-            box_known=(torch.rand(objects, device=device) >= DROP_BOXES).repeat_interleave(count),
-        )
-        error: Tensor = (velocity.float() - (batch.latents - noise)).square().mean()
-        return error
+    def forward(
+        self, object_images: Tensor, part_images: Tensor, latents: Tensor, boxes: Tensor, parents: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean squared error of the velocity, one logit-normal noise level an object; fields of `part_dit_data.Batch`.
+
+        Conditions are spoiled and hidden here, afresh each time.
+        """
+        batch, count = parents.shape
+        device = parents.device
+        pixels = draw_again(torch.cat([scale(object_images), scale(mistake_parts(part_images))]))
+        chance = torch.rand(4, batch, device=device)
+        seen = (chance[0] >= DROP_IMAGES).float()[:, None, None]
+        parts_seen = seen * (chance[1] >= DROP_PART_IMAGES).float()[:, None, None]
+        box_known = chance[2] >= DROP_BOXES
+        planned = plan_errors(boxes)
+        reference = box_frame.encode(planned) * box_known[:, None, None]
+        data = _with_boxes(latents, box_frame.encode(boxes) - reference).flatten(0, 1)
+        level = torch.randn(batch, device=device).sigmoid().repeat_interleave(count)
+        noise = torch.randn_like(data)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
+            tokens = self.encode_images(pixels)
+            velocity = self.transformer(
+                data.lerp(noise, level[:, None, None]),
+                level * 1000,
+                tokens[batch:] * parts_seen.repeat_interleave(count, 0).to(tokens.dtype),
+                num_parts=[count] * batch,
+                global_encoder_hidden_states=tokens[:batch] * seen.to(tokens.dtype),
+                parent_index=torch.where(chance[3, :, None] < DROP_HIERARCHY, -1, parents).flatten(),
+                boxes=planned.flatten(0, 1),
+                box_known=box_known.repeat_interleave(count),
+            )
+        error = (velocity.float() - (data - noise)).square()
+        shape, box = error[:, :-1].mean(), error[:, -1, : box_frame.CHANNELS].mean()
+        return {"loss": shape + box, "shape": shape.detach(), "box": box.detach()}
 
 
-def scale(images: Tensor) -> Tensor:
-    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [-1, 1], as the shipped feature extractor does."""
-    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def soften(images: Tensor) -> Tensor:
-    """`scale`, then blur and noise of random strength: what the guide stage draws is never as crisp as a render."""
-    pixels = scale(images)
-    strength = torch.rand(2, len(pixels), 1, 1, 1, device=pixels.device)
-    half = functional.interpolate(functional.avg_pool2d(pixels, 2), scale_factor=2.0, mode="bilinear")
-    return pixels.lerp(half, strength[0]) + MAX_PIXEL_NOISE * strength[1] * torch.randn_like(pixels)
+def _with_boxes(latents: Tensor, codes: Tensor) -> Tensor:
+    """(B, K, T, C) latents and (B, K, 6) box codes -> (B, K, T + 1, C)."""
+    return torch.cat([latents, nn.functional.pad(codes, (0, latents.shape[-1] - codes.shape[-1]))[..., None, :]], dim=2)
 
 
 def pipeline(model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize) -> PartDiTPipeline:
@@ -144,3 +146,12 @@ def export(folder: Path, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTS
     model.half()
     vae.half()  # type: ignore[no-untyped-call]
     pipeline(model, vae, size).save_pretrained(folder, max_shard_size=MAX_SHARD)
+
+
+@torch.no_grad()
+def warm_start(model: nn.Module, weights: Mapping[str, Tensor]) -> int:
+    """Take over every tensor that has the same name and shape; returns how many."""
+    own = model.state_dict()
+    known = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    model.load_state_dict(known, strict=False)
+    return len(known)

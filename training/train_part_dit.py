@@ -1,9 +1,9 @@
 """Train the part DiT and its image encoder on the latents of a trained part VAE.
 
-    python -m training.train_part_dit --state STATE --export models/triton/part_dit/1/weights --run-seconds 720 \\
-        --total-seconds 720 --device cuda:0 --objects 150000
+    python -m training.train_part_dit --state STATE --export models/triton/part_dit/1/weights --run-seconds 1080 \\
+        --total-seconds 1080 --device cuda:0 --library STATE/library.pt
 
-The VAE is read from EXPORT/vae. Under torchrun every process takes its own device and its own objects.
+The VAE is read from EXPORT/vae. Under torchrun every process takes its own device and draws its own views.
 """
 
 from __future__ import annotations
@@ -17,28 +17,31 @@ import torch
 from torch import Tensor
 
 from services.part_dit.errors import WeightsMissing
+from services.part_dit.pipeline import PartDiTPipeline
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
+from training.graphs import GraphedStep
+from training.library import cached_library
 from training.loop import Loop
 from training.options import training_parser
-from training.part_dit_card import write_card
-from training.part_dit_data import Batches, objects
-from training.part_dit_judge import Judge
-from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export
+from training.part_dit_card import DIT_LEGEND, write_card
+from training.part_dit_data import Pool
+from training.part_dit_judge import GUIDANCE, STEPS, Judge
+from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export, warm_start
 from training.processes import join
 from training.train_vae import compile_blocks
 
-EVALUATE_SECONDS = 60.0
-HELD_OUT_OBJECTS, FINAL_OBJECTS = 16, 64
-HELD_OUT_QUERIES = 8192
+RENEW_STEPS = 25
+EVALUATE_SECONDS = 120.0
+HELD_OUT_OBJECTS, FINAL_OBJECTS = 24, 48
+HELD_OUT_QUERIES = 4096
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    name, rank, world = join(options.device)
-    device = torch.device(name)
+    device, rank, world = join(options.device)
     try:
-        _train(options, device, rank, world)
+        _train(options, torch.device(device), rank, world)
     finally:
         if world > 1:
             torch.distributed.destroy_process_group()
@@ -56,13 +59,17 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
     channels, tokens = vae.config.latent_channels, vae.config.num_query_tokens
     model = ShapeModel(size, channels, tokens).to(device)
     averaged = ShapeModel(size, channels, tokens).to(device).eval()
+    if options.init and (options.export / "model_index.json").exists():
+        print(f"{_warm_start(model, options)} tensors are the shipped ones", flush=True)
 
-    start = time.monotonic()
-    share = options.objects // world
-    data = objects(vae, share, Split.TRAIN, rank * share, options.processes, size.image_size, options.points)
+    library = cached_library(options.library, range(options.objects), Split.TRAIN, options.processes).to(device)
+    pool = Pool(
+        library, vae, Split.TRAIN, objects=options.views, size=size.image_size, points=options.points,
+        parts=options.parts, together=options.together,
+    )  # fmt: skip
     seen, final, queries = (2, 2, 256) if options.toy else (HELD_OUT_OBJECTS, FINAL_OBJECTS, HELD_OUT_QUERIES)
     judge = Judge(averaged, vae, size, seen, options.points, queries)
-    print(f"{len(data.latents)} parts of {share} objects in {time.monotonic() - start:.0f} s", flush=True)
+    print(f"{len(library)} objects after {time.monotonic() - started:.0f} s", flush=True)
 
     if options.compile:
         compile_blocks(model.transformer, dynamic=True)
@@ -77,54 +84,75 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         muon_lr=options.lr,
         adam_lr=options.lr,
         warmup=options.warmup,
+        ema=0.999,
         started=started,
     )
-    batches = Batches(data, options.parts, seed=loop.step, rank=rank)
-    torch.manual_seed(loop.step + rank)
+    # A run that continues another is to see other views of the objects than it.
+    pool.seed(loop.step * world + rank)
+    torch.manual_seed(loop.step * world + rank)
+    pool.fill()
+    print(f"{len(pool)} views after {time.monotonic() - started:.0f} s", flush=True)
+    step = GraphedStep(model, options.graphs and device.type == "cuda")
     judged = time.monotonic()
 
-    def loss(step: int) -> dict[str, Tensor]:
+    def loss(number: int) -> dict[str, Tensor]:
         nonlocal judged
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            value = model(batches.next())
+        if number % RENEW_STEPS == 0:
+            pool.keep_fresh()
+        scalars = step(*pool.next().tensors())
         if loop.is_main and time.monotonic() - judged > EVALUATE_SECONDS:
-            judged = time.monotonic()
             averaged.load_state_dict(loop.ema_state_dict())
-            loop.log(judge())
-        return {"loss": value}
+            loop.log({**judge.quick(), "views": float(pool.drawn)})
+            judged = time.monotonic()
+        return scalars
 
     loop.run(loss, log_every=2 if options.toy else 100)
     if not loop.is_main:
         return
     averaged.load_state_dict(loop.ema_state_dict())
     averaged.half().float()  # what is judged is what is shipped
-    metrics = Judge(averaged, vae, size, final, options.points, queries)()
+    final_judge = Judge(averaged, vae, size, final, options.points, queries)
+    metrics = {**final_judge.full(), **final_judge.settings()}
     print(json.dumps(metrics), flush=True)
     export(options.export, averaged, vae, size)
     settings = {
         "program": "training.train_part_dit",
         "model": asdict(size),
         "objects": options.objects,
+        "views": pool.drawn,
         "batch": options.parts,
         "muon_lr": options.lr,
         "total_seconds": options.total_seconds,
+        "init": options.init,
         "processes": world,
         "seed": 0,
     }
-    write_card(options.export, "part DiT", settings, loop, averaged, metrics)
+    legend = DIT_LEGEND.format(steps=STEPS, guidance=GUIDANCE)
+    write_card(options.export, "part DiT", settings, loop, averaged, metrics, legend)
+
+
+def _warm_start(model: ShapeModel, options: argparse.Namespace) -> int:
+    shipped = PartDiTPipeline.load(options.export)
+    return warm_start(model.transformer, shipped.transformer.state_dict()) + warm_start(
+        model.image_encoder, shipped.image_encoder_dinov2.state_dict()
+    )
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = training_parser(__doc__, objects=150_000)
     parser.add_argument("--parts", type=int, default=840, help="parts a step; 840 divides by 1 to 8")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the VAE sees")
+    parser.add_argument("--views", type=int, default=100_000, help="that the pool holds; 300 kB each")
+    parser.add_argument("--together", type=int, default=1024, help="parts rendered together")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--no-graphs", dest="graphs", action="store_false", help="launch kernels one by one")
     options = parser.parse_args(arguments)
     if options.toy:
         options.compile, options.processes = False, 1
         options.parts, options.points, options.warmup, options.lr = 24, 128, 10, 5e-3
+        options.views, options.together = 12, 8
     return options
 
 

@@ -1,7 +1,7 @@
-"""Train the part VAE: surface points of single parts to a truncated signed distance field.
+"""Train the part VAE: surface points of single parts, in their box frames, to a truncated signed distance field.
 
-    python -m training.train_vae --state STATE --export models/triton/part_dit/1/weights --run-seconds 120 \\
-        --total-seconds 120 --device cuda:0 --objects 40000
+    python -m training.train_vae --state STATE --export models/triton/part_dit/1/weights --run-seconds 180 \\
+        --total-seconds 180 --device cuda:0 --objects 30000
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from torch import Tensor, nn
 from services.part_dit.attention import Block
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
+from training.graphs import GraphedStep
+from training.library import Library, build_library, cached_library
 from training.loop import Loop
 from training.options import training_parser
-from training.part_dit_card import write_card
-from training.part_dit_data import distance_queries, encode, point_clouds, views
-from training.part_dit_model import MAX_SHARD
+from training.part_dit_card import VAE_LEGEND, write_card
+from training.part_dit_data import encode
+from training.part_dit_model import MAX_SHARD, warm_start
+from training.part_dit_surface import PARTS_AT_ONCE, distance_queries, point_clouds
 
 KL_WEIGHT = 1e-3
-EVALUATE_SECONDS = 20.0
+EVALUATE_SECONDS = 30.0
 HELD_OUT_OBJECTS = 64
 
 
 @dataclass(frozen=True)
 class VaeSize:
-    """Configuration of the compact part VAE and of its batches."""
+    """Configuration of the compact part VAE and of its batches; the truncation is in units of the box frame."""
 
     latent_channels: int = 16
     num_attention_heads: int = 3
@@ -56,10 +59,28 @@ TOY = VaeSize(
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts of many objects: `clouds` (P, N, 6) and `queries` (P, Q, 4), both float16."""
+    """Parts of many objects: `clouds` (P, N, 6) and `queries` (P, Q, 4), both float16, in box frames."""
 
     clouds: Tensor
     queries: Tensor
+
+
+class Reconstruction(nn.Module):
+    """The VAE's loss: absolute error of the field in units of the truncation, and a light pull to the normal."""
+
+    def __init__(self, vae: TripoSGVAEModel, truncation: float) -> None:
+        super().__init__()
+        self.vae = vae
+        self.truncation = truncation
+
+    def forward(self, cloud: Tensor, query: Tensor) -> dict[str, Tensor]:
+        kind = cloud.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda", cache_enabled=False):
+            posterior = self.vae.encode(cloud)
+            field = self.vae.query(self.vae.decode(posterior.sample()), query[..., :3])
+        target = (-query[..., 3] / self.truncation).clamp(-1, 1)
+        error, kl = (field - target).abs().mean(), posterior.kl()
+        return {"loss": error + KL_WEIGHT * kl, "error": error.detach(), "kl": kl.detach()}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,13 +90,18 @@ def main(arguments: list[str] | None = None) -> None:
     device = torch.device(options.device)
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
-    start = time.monotonic()
-    train = load(options.objects, Split.TRAIN, device, options.pool, options.processes)
-    held_out = load(min(HELD_OUT_OBJECTS, options.objects), Split.VAL, device, options.pool, 1)
-    print(f"{len(train.clouds)} parts in {time.monotonic() - start:.0f} s", flush=True)
+    library = cached_library(options.library, range(options.objects), Split.TRAIN, options.processes)
+    train = load(library.to(device), options.objects, options.pool)
+    count = min(HELD_OUT_OBJECTS, options.objects)
+    held_out = load(build_library(range(count), Split.VAL).to(device), count, options.pool)
+    del library
+    print(f"{len(train.clouds)} parts after {time.monotonic() - started:.0f} s", flush=True)
 
     vae = TripoSGVAEModel(**asdict(size)).to(device)
     averaged = TripoSGVAEModel(**asdict(size)).to(device)
+    if options.init and (options.export / "vae" / "config.json").exists():
+        shipped = TripoSGVAEModel.from_pretrained(options.export / "vae", torch_dtype=torch.float32)
+        print(f"{warm_start(vae, shipped.state_dict())} tensors are the shipped ones", flush=True)
     if options.compile:
         compile_blocks(vae)
     loop = Loop(
@@ -84,19 +110,18 @@ def main(arguments: list[str] | None = None) -> None:
         options.state,
         options.run_seconds,
         options.total_seconds,
-        muon_lr=2e-3,
-        adam_lr=2e-3,
+        muon_lr=options.lr,
+        adam_lr=options.lr,
+        ema=0.999,
         started=started,
     )
+    step = GraphedStep(Reconstruction(vae, size.truncation), options.graphs and device.type == "cuda")
     judged = time.monotonic()
 
-    def loss(step: int) -> dict[str, Tensor]:
+    def loss(number: int) -> dict[str, Tensor]:
         nonlocal judged
         rows = torch.randint(len(train.clouds), (options.batch,), device=device)
-        cloud = window(train.clouds, rows, options.points)
-        query = window(train.queries, rows, options.queries)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            scalars = objective(vae, cloud, query, size.truncation)
+        scalars = step(window(train.clouds, rows, options.points), window(train.queries, rows, options.queries))
         if time.monotonic() - judged > EVALUATE_SECONDS:
             judged = time.monotonic()
             averaged.load_state_dict(loop.ema_state_dict())
@@ -117,21 +142,25 @@ def main(arguments: list[str] | None = None) -> None:
         "batch": options.batch,
         "points": options.points,
         "queries": options.queries,
-        "muon_lr": 2e-3,
+        "muon_lr": options.lr,
         "kl_weight": KL_WEIGHT,
         "total_seconds": options.total_seconds,
+        "init": options.init,
         "seed": 0,
     }
-    write_card(options.export / "vae", "part VAE", settings, loop, averaged, metrics)
+    write_card(options.export / "vae", "part VAE", settings, loop, averaged, metrics, VAE_LEGEND)
 
 
-def load(objects: int, split: Split, device: torch.device, pool: int, processes: int) -> Parts:
-    """Sample `pool` surface points and as many distances for each part of `objects` objects."""
-    generator = torch.Generator(device).manual_seed(0)
+def load(library: Library, objects: int, pool: int) -> Parts:
+    """Sample `pool` surface points and as many distances for each part of about `objects` of the library's objects."""
+    generator = torch.Generator(library.device).manual_seed(0)
+    # Every n-th object: the library is in the order of complexity, and so are the chunks that are made of it.
+    rows = torch.arange(0, len(library), max(1, len(library) // objects))
     clouds, queries = [], []
-    for view in views(objects, split, device, 0, processes):
-        clouds.append(point_clouds(view.scene, pool, generator))
-        queries.append(distance_queries(view.scene, clouds[-1], pool, generator))
+    for chunk in rows.split(PARTS_AT_ONCE):
+        scene = library.scene(chunk)
+        clouds.append(point_clouds(scene, pool, generator))
+        queries.append(distance_queries(scene, clouds[-1], pool, generator))
     return Parts(torch.cat(clouds), torch.cat(queries))
 
 
@@ -141,30 +170,20 @@ def window(pool: Tensor, rows: Tensor, count: int) -> Tensor:
     return pool[rows, start : start + count].float()
 
 
-def objective(vae: TripoSGVAEModel, cloud: Tensor, query: Tensor, truncation: float) -> dict[str, Tensor]:
-    """Absolute error of the field in units of the truncation, and a light pull of the latents to the normal."""
-    posterior = vae.encode(cloud)
-    field = vae.query(vae.decode(posterior.sample()), query[..., :3])
-    target = (-query[..., 3] / truncation).clamp(-1, 1)
-    error, kl = (field - target).abs().mean(), posterior.kl()
-    return {"loss": error + KL_WEIGHT * kl, "error": error, "kl": kl}
-
-
 @torch.no_grad()
 def evaluate(vae: TripoSGVAEModel, parts: Parts, points: int, truncation: float) -> dict[str, float]:
-    """Reconstruct held-out parts from posterior means: overlap of insides among queries near the surface and anywhere,
-    and mean distance between true surface points and the reconstructed surface [model units]."""
-    inside, both, error, count = 0.0, 0.0, 0.0, 0
+    """Reconstruct held-out parts from posterior means: mean overlap of insides among queries near the surface and
+    anywhere, and mean distance between true surface points and the reconstructed surface [half sides of the box]."""
+    overlaps, errors = [], []
     for cloud, query in zip(parts.clouds.split(128), parts.queries.split(128), strict=True):
         tokens = vae.decode(vae.encode(cloud[:, :points].float()).mean)
-        predicted = vae.query(tokens, query[..., :3].float()) > 0
-        truth = query[..., 3] < 0
-        both += float((predicted & truth).sum())
-        inside += float((predicted | truth).sum())
-        distance = vae.query(tokens, cloud[:, :points, :3].float()).abs() * truncation
-        error += float(distance.sum())
-        count += distance.numel()
-    return {"held_out_iou": both / max(inside, 1.0), "held_out_surface_error": error / count}
+        inside, truth = vae.query(tokens, query[..., :3].float()) > 0, query[..., 3] < 0
+        overlaps.append((inside & truth).sum(1) / (inside | truth).sum(1).clamp(min=1))
+        errors.append((vae.query(tokens, cloud[:, :points, :3].float()).abs() * truncation).mean(1))
+    return {
+        "held_out_iou": float(torch.cat(overlaps).mean()),
+        "held_out_surface_error": float(torch.cat(errors).mean()),
+    }
 
 
 def compile_blocks(module: nn.Module, dynamic: bool | None = None) -> None:
@@ -176,12 +195,14 @@ def compile_blocks(module: nn.Module, dynamic: bool | None = None) -> None:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = training_parser(__doc__, objects=40_000)
+    parser = training_parser(__doc__, objects=30_000)
     parser.add_argument("--batch", type=int, default=512, help="parts a step")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the encoder sees")
     parser.add_argument("--queries", type=int, default=1024, help="distances a part and step")
     parser.add_argument("--pool", type=int, default=2048, help="points and distances kept a part")
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--no-graphs", dest="graphs", action="store_false", help="launch kernels one by one")
     options = parser.parse_args(arguments)
     if options.toy:
         options.compile, options.processes = False, 1

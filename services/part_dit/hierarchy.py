@@ -50,8 +50,7 @@ class HierarchyBlock(nn.Module):
     def _from_parent(self, tokens: Tensor, parents: Tensor) -> Tensor:
         batch, count = parents.shape
         normed: Tensor = self.norm_parent(tokens)
-        row = torch.arange(batch, device=parents.device)[:, None]
-        source = normed[row, parents.clamp(min=0)]
+        source = normed.take_along_dim(parents.clamp(min=0)[..., None, None], 1)
         update: Tensor = self.attn_parent(normed.flatten(0, 1), source.flatten(0, 1)).unflatten(0, (batch, count))
         return tokens + update * (parents >= 0)[..., None, None]
 

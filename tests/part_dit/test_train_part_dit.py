@@ -1,6 +1,7 @@
 """Training of the shape stage, in toy size on the CPU: it learns, exports, resumes and serves."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,22 +10,21 @@ import torch
 from services.part_dit.errors import WeightsMissing
 from services.part_dit.pipeline import PartDiTPipeline
 from training import train_part_dit, train_vae
-from training.draw import Split
-from training.part_dit_data import Batches, Objects, distance_queries, point_clouds, views
+from training.part_dit_model import warm_start
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     base = tmp_path_factory.mktemp("training")
     for program in (train_vae, train_part_dit):
-        program.main(arguments(base / "state", base / "weights", 12))
+        program.main(arguments(base / "state", base / "weights", 8))
     return base / "state", base / "weights"
 
 
 def arguments(state: Path, export: Path, seconds: float) -> list[str]:
     return [
         *("--state", str(state), "--export", str(export), "--objects", "6", "--toy"),
-        *("--run-seconds", str(seconds), "--total-seconds", "24"),
+        *("--run-seconds", str(seconds), "--total-seconds", "16"),
     ]
 
 
@@ -61,7 +61,7 @@ def test_the_export_carries_cards_and_recipes_without_paths(folders: tuple[Path,
 def test_a_second_run_continues_the_first(folders: tuple[Path, Path]) -> None:
     state, export = folders
     before = torch.load(state / "vae.pt", weights_only=True)["step"]
-    train_vae.main(arguments(state, export, 6))
+    train_vae.main(arguments(state, export, 4))
     assert torch.load(state / "vae.pt", weights_only=True)["step"] > before
 
 
@@ -70,27 +70,16 @@ def test_the_dit_needs_a_vae(tmp_path: Path) -> None:
         train_part_dit.main(arguments(tmp_path / "state", tmp_path / "weights", 1))
 
 
-def test_distances_are_zero_on_the_surface_and_signed_around_it() -> None:
-    generator = torch.Generator().manual_seed(0)
-    (view,) = views(2, Split.TRAIN, torch.device("cpu"), 0, 1)
-    clouds = point_clouds(view.scene, 600, generator)
-    queries = distance_queries(view.scene, clouds, 600, generator).float()
-    gap = torch.cdist(queries[..., :3], clouds[..., :3].float()).amin(-1)
-    outside = queries[..., 3] > 0.2
-    assert bool(((gap - queries[..., 3])[outside] > -0.01).all())
-    assert bool((queries[..., 3] < 0).any(1).all())
+def test_a_warm_start_takes_what_fits() -> None:
+    model = torch.nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    assert warm_start(model, {"weight": torch.ones(5, 3), "bias": torch.ones(2), "other": torch.ones(1)}) == 1
+    assert torch.equal(model.bias, torch.ones(2))
+    assert torch.equal(model.weight, before)
 
 
-def test_batches_hold_objects_of_one_size() -> None:
-    counts = torch.tensor([2, 3, 2, 1])
-    first = counts.cumsum(0) - counts
-    owner = torch.repeat_interleave(torch.arange(4), counts)
-    parts = owner.float()[:, None]
-    data = Objects(torch.arange(4), parts, parts, parts, owner, first, counts)
-    batches = Batches(data, 6, seed=0)
-    for _ in range(20):
-        batch = batches.next()
-        assert len(batch.parents) == len(batch.object_images) * batch.count
-        expected = batch.object_images.repeat_interleave(batch.count)
-        assert torch.equal(batch.parents, expected)
-        assert bool((counts[batch.object_images] == batch.count).all())
+def test_init_goes_on_from_the_export(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    export = tmp_path / "weights"
+    shutil.copytree(folders[1], export)
+    train_vae.main([*arguments(tmp_path / "state", export, 4), "--init"])
+    assert losses(tmp_path / "state", "vae")[0] < 0.7 * losses(folders[0], "vae")[0]
