@@ -2,11 +2,13 @@
 
 The raw confidence is the product of the probabilities of the tokens that decide something. Models are too sure of
 themselves, so a logistic curve is fitted for each kind of statement on pictures of the validation split (Platt 1999,
-`training/vlm_calibrate.py`) and stored in the model's folder as `calibration.json`.
+`training/vlm_calibrate.py`) and stored in the model's folder as `calibration.json`, with the digest of the weights that
+it was fitted for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -131,28 +133,29 @@ class Calibration:
     part: Logistic | None = None
     joint: Logistic | None = None
 
+    def probability(self, kind: str, evidence: Evidence) -> float:
+        """Of a statement of a kind, "plan", "part" or "joint"."""
+        curve: Logistic | None = getattr(self, kind)
+        return exp(evidence.total) if curve is None else curve(evidence)
+
     def judged(self, plan: Plan, evidence: PlanEvidence) -> Plan:
         """The plan with the confidences that the evidence for it gives."""
         parts = tuple(
             replace(
                 part,
-                confidence=_probability(self.part, exists),
-                joint=replace(part.joint, confidence=_probability(self.joint, moves)),
+                confidence=self.probability("part", exists),
+                joint=replace(part.joint, confidence=self.probability("joint", moves)),
             )
             for part, exists, moves in zip(plan.parts, evidence.parts, evidence.joints, strict=True)
         )
-        return replace(plan, parts=parts, confidence=_probability(self.plan, evidence.plan))
+        return replace(plan, parts=parts, confidence=self.probability("plan", evidence.plan))
 
 
 UNCALIBRATED = Calibration()
 
 
-def _probability(curve: Logistic | None, evidence: Evidence) -> float:
-    return exp(evidence.total) if curve is None else curve(evidence)
-
-
 def load_calibration(folder: Path) -> Calibration:
-    """What belongs to the model in a folder; uncalibrated, and logged, where there is none.
+    """What belongs to the model in a folder; uncalibrated, and logged, where there is none or it is of other weights.
 
     Raises:
         ValueError: the file is not what `save_calibration` writes.
@@ -162,13 +165,31 @@ def load_calibration(folder: Path) -> Calibration:
         _log.warning("confidences are not calibrated", folder=str(folder))
         return UNCALIBRATED
     try:
-        curves = json.loads(path.read_text())["curves"]
-        return Calibration(**{kind: Logistic(**weights) for kind, weights in curves.items()})
-    except (KeyError, TypeError, ValueError) as error:
+        document = json.loads(path.read_text())
+        calibration = Calibration(**{kind: Logistic(**weights) for kind, weights in document["curves"].items()})
+        weights = document["weights"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no calibration: {error}") from error
+    if weights != _weights_digest(folder):
+        _log.warning("confidences were calibrated for other weights", folder=str(folder))
+        return UNCALIBRATED
+    return calibration
 
 
 def save_calibration(calibration: Calibration, folder: Path, facts: dict[str, object]) -> None:
-    """Write the curves and how they came about."""
-    curves = {kind: weights for kind, weights in asdict(calibration).items() if weights is not None}
-    (folder / FILE).write_text(json.dumps({"curves": curves, "facts": facts}, indent=2) + "\n")
+    """Write the curves, the weights that they belong to, and how they came about."""
+    document = {
+        "curves": {kind: curve for kind, curve in asdict(calibration).items() if curve is not None},
+        "weights": _weights_digest(folder),
+        "facts": facts,
+    }
+    (folder / FILE).write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _weights_digest(folder: Path) -> str:
+    """sha256 over the weight files in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

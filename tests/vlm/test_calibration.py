@@ -111,11 +111,20 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / FILE).read_text())["facts"] == {"count": 300}
 
 
+def test_a_calibration_of_other_weights_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"first")
+    save_calibration(Calibration(plan=CURVE), tmp_path, {})
+    (tmp_path / "model.safetensors").write_bytes(b"second")
+    assert load_calibration(tmp_path) == UNCALIBRATED
+
+
 def test_a_model_without_the_file_is_uncalibrated(tmp_path: Path) -> None:
     assert load_calibration(tmp_path) == UNCALIBRATED
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"curves":{"plan":{}}}', '{"curves":{"window":null}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"curves":{}}', '{"curves":[],"weights":""}', '{"curves":{"plan":{}},"weights":""}']
+)
 def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ValueError, match=FILE):
