@@ -1,4 +1,4 @@
-"""Articulated objects from seeds: the six categories of the paper.
+"""Articulated objects from seeds: the six categories of the paper and six more.
 
 The same seed, split and category give the same object, byte for byte.
 """
@@ -10,7 +10,20 @@ from functools import partial
 from multiprocessing import get_context
 
 from training.camera import sample_camera, sample_cameras
-from training.categories import microwave, refrigerator, safe, storage_furniture, table, washing_machine
+from training.categories import (
+    box,
+    dishwasher,
+    door,
+    laptop,
+    microwave,
+    oven,
+    refrigerator,
+    safe,
+    storage_furniture,
+    table,
+    toilet,
+    washing_machine,
+)
 from training.draw import Draw, Split
 from training.spec import ObjectSpec, SpecLink
 
@@ -25,6 +38,12 @@ _BUILDERS: dict[str, Callable[[Draw], ObjectSpec]] = {
     "storage_furniture": storage_furniture.build,
     "safe": safe.build,
     "washing_machine": washing_machine.build,
+    "dishwasher": dishwasher.build,
+    "oven": oven.build,
+    "laptop": laptop.build,
+    "box": box.build,
+    "toilet": toilet.build,
+    "door": door.build,
 }
 CATEGORIES: tuple[str, ...] = tuple(_BUILDERS)
 

@@ -60,6 +60,23 @@ WOOD = Family(
     ),
 )
 
+STEEL = Family(
+    seen=(
+        _paint("grey steel", (0.55, 0.57, 0.58), gloss=0.3),
+        _paint("black steel", (0.13, 0.13, 0.14), gloss=0.35),
+        _paint("white steel", (0.90, 0.90, 0.89), gloss=0.3),
+        _paint("red steel", (0.68, 0.12, 0.11), gloss=0.45),
+        _paint("blue steel", (0.13, 0.27, 0.52), gloss=0.4),
+        _brushed("stainless steel", (0.70, 0.71, 0.72)),
+    ),
+    held_out=(
+        _paint("green steel", (0.25, 0.42, 0.31), gloss=0.3),
+        _paint("orange steel", (0.85, 0.43, 0.12), gloss=0.4),
+        _paint("sand steel", (0.78, 0.71, 0.58), gloss=0.3),
+    ),
+)
+"""Lockers, filing and tool cabinets."""
+
 APPLIANCE = Family(
     seen=(
         _paint("white", (0.94, 0.94, 0.94)),
@@ -133,6 +150,48 @@ PANEL = Family(
     ),
 )
 
+CERAMIC = Family(
+    seen=(
+        _paint("white ceramic", (0.94, 0.94, 0.93), "ceramic", 0.7),
+        _paint("ivory ceramic", (0.91, 0.88, 0.79), "ceramic", 0.7),
+        _paint("grey ceramic", (0.70, 0.71, 0.72), "ceramic", 0.6),
+        _paint("black ceramic", (0.10, 0.10, 0.11), "ceramic", 0.7),
+    ),
+    held_out=(
+        _paint("pink ceramic", (0.86, 0.68, 0.66), "ceramic", 0.7),
+        _paint("pale green ceramic", (0.70, 0.80, 0.70), "ceramic", 0.7),
+    ),
+)
+
+SHELL = Family(
+    seen=(
+        _brushed("aluminium", (0.74, 0.75, 0.77)),
+        _brushed("space grey", (0.36, 0.37, 0.39)),
+        _paint("black", (0.09, 0.09, 0.10), "plastic", 0.25),
+        _paint("white", (0.91, 0.91, 0.91), "plastic", 0.35),
+        _paint("dark blue", (0.12, 0.19, 0.36), "plastic", 0.3),
+        _paint("red", (0.62, 0.11, 0.13), "plastic", 0.4),
+    ),
+    held_out=(
+        _brushed("rose gold", (0.80, 0.62, 0.56)),
+        _paint("teal", (0.10, 0.42, 0.43), "plastic", 0.3),
+        _paint("mustard", (0.78, 0.60, 0.20), "plastic", 0.3),
+    ),
+)
+"""Cases of laptops and tool boxes."""
+
+CARD = Family(
+    seen=(
+        _paint("cardboard", (0.70, 0.54, 0.37), "wood", 0.02),
+        _paint("white card", (0.90, 0.89, 0.86), "wood", 0.05),
+        _paint("grey card", (0.52, 0.51, 0.49), "wood", 0.03),
+    ),
+    held_out=(
+        _paint("red card", (0.66, 0.20, 0.17), "wood", 0.05),
+        _paint("green card", (0.32, 0.48, 0.36), "wood", 0.05),
+    ),
+)
+
 LINER = _paint("white", (0.90, 0.91, 0.91), "plastic", 0.25)
 """Interiors of appliances."""
 CAVITY = _paint("grey", (0.63, 0.63, 0.62), "metal", 0.3)
@@ -151,6 +210,11 @@ def finish(draw: Draw, family: Family) -> Look:
         accent=_shifted(look.accent, shift),
         scale=look.scale * draw.uniform(0.7, 1.4),
     )
+
+
+def plain(look: Look) -> Look:
+    """The look without a pattern, e.g. a control panel without printed keys."""
+    return replace(look, pattern=Pattern.PAINT, accent=look.base)
 
 
 def _shifted(color: Color, shift: Array) -> Color:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from articulation.joint import JointType
 
-MAX_PARTS = 16
+MAX_PARTS = 17
 
 JOINT_TYPES: tuple[JointType, ...] = (
     JointType.FIXED,
@@ -78,15 +78,15 @@ class CategoryPrior:
 
 CATEGORIES: dict[str, CategoryPrior] = {
     "bottle": CategoryPrior((2, 2), ("lid",)),
-    "box": CategoryPrior((2, 5), ("lid", "flap")),
+    "box": CategoryPrior((2, 10), ("lid", "flap", "drawer")),
     "bucket": CategoryPrior((2, 2), ("handle",)),
     "cart": CategoryPrior((2, 8), ("wheel", "drawer")),
     "chair": CategoryPrior((1, 8), ("seat", "lever", "wheel")),
     "clock": CategoryPrior((2, 4), ("arm", "door")),
     "coffee_machine": CategoryPrior((2, 8), ("lid", "knob", "button", "lever")),
-    "dishwasher": CategoryPrior((2, 6), ("door", "rack", "knob", "button")),
+    "dishwasher": CategoryPrior((2, 9), ("door", "drawer", "rack", "knob", "button")),
     "dispenser": CategoryPrior((2, 4), ("lid", "lever", "button")),
-    "door": CategoryPrior((2, 4), ("door", "handle")),
+    "door": CategoryPrior((2, 7), ("door", "handle", "knob")),
     "fan": CategoryPrior((2, 6), ("rotor", "button")),
     "faucet": CategoryPrior((2, 4), ("lever", "spout", "knob")),
     "folding_chair": CategoryPrior((2, 4), ("seat", "leg")),
@@ -96,23 +96,23 @@ CATEGORIES: dict[str, CategoryPrior] = {
     "lamp": CategoryPrior((2, 6), ("arm", "switch")),
     "laptop": CategoryPrior((2, 2), ("display",)),
     "lighter": CategoryPrior((2, 4), ("lid", "wheel", "button")),
-    "microwave": CategoryPrior((2, 8), ("door", "knob", "button", "tray")),
-    "oven": CategoryPrior((2, 9), ("door", "knob", "drawer", "rack")),
+    "microwave": CategoryPrior((2, 12), ("door", "knob", "button", "tray")),
+    "oven": CategoryPrior((2, 14), ("door", "knob", "drawer", "rack", "button")),
     "phone": CategoryPrior((2, 16), ("button", "lid", "slider")),
     "pliers": CategoryPrior((2, 2), ("arm",)),
     "printer": CategoryPrior((2, 10), ("tray", "lid", "button")),
-    "refrigerator": CategoryPrior((2, 6), ("door", "drawer")),
-    "safe": CategoryPrior((2, 5), ("door", "knob", "dial", "lever")),
+    "refrigerator": CategoryPrior((2, 9), ("door", "drawer", "lid")),
+    "safe": CategoryPrior((2, 16), ("door", "handle", "knob", "dial", "lever", "button")),
     "scissors": CategoryPrior((2, 2), ("blade",)),
     "stapler": CategoryPrior((2, 3), ("lid",)),
-    "storage_furniture": CategoryPrior((2, 13), ("door", "drawer")),
+    "storage_furniture": CategoryPrior((2, 17), ("door", "drawer")),
     "suitcase": CategoryPrior((2, 8), ("lid", "handle", "wheel")),
     "switch": CategoryPrior((2, 5), ("switch", "slider", "knob")),
-    "table": CategoryPrior((1, 9), ("drawer", "door", "lever")),
+    "table": CategoryPrior((1, 13), ("drawer", "door", "lever")),
     "toaster": CategoryPrior((2, 6), ("slider", "lever", "knob", "button")),
-    "toilet": CategoryPrior((2, 4), ("lid", "seat", "lever", "button")),
+    "toilet": CategoryPrior((2, 6), ("lid", "seat", "lever", "button")),
     "trash_can": CategoryPrior((2, 3), ("lid", "door", "drawer")),
     "usb_stick": CategoryPrior((2, 2), ("lid", "slider")),
-    "washing_machine": CategoryPrior((2, 8), ("door", "drawer", "knob", "button", "lid")),
+    "washing_machine": CategoryPrior((2, 14), ("door", "drawer", "knob", "button", "lid")),
     "window": CategoryPrior((2, 5), ("window",)),
 }

@@ -1,121 +1,179 @@
-"""Refrigerators: one door, two stacked doors, side by side, or French doors over freezer drawers."""
+"""Refrigerators: one door, two stacked doors, side by side, French doors over drawers, glass doors, chest freezers."""
 
 from __future__ import annotations
 
 from training.builder import Builder
 from training.draw import Draw
-from training.fittings import GAP, HANDLES_HELD_OUT, HANDLES_SEEN, Corner, Handle, door, drawer, hollow
-from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, finish
+from training.fittings import GAP, Fronts, door, drawer, hollow, spread, swing, tub
+from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
+from training.leaves import Corner, Leaf
+from training.palettes import APPLIANCE, FITTING, GLASS, LINER, PANEL, RUBBER, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
+from training.supports import stand
 
-WIDE = ("side by side", "french", "french with two drawers")
+WIDE = ("side by side", "french", "four doors", "chest freezer")
 LAYOUT = {
-    "doors": ("single", "freezer on top", "freezer below", "side by side", "french", "french with two drawers"),
+    "doors": ("single", "mini", "freezer on top", "freezer below", *WIDE),
     "hinge": ("left", "right"),
-    "shelves": (1, 2, 3, 4),
+    "drawers": (0, 1, 2, 3),
+    "face": ("flat", "soft", "glass"),
     "dispenser": (False, True),
-}
+    "base": ("grille", "legs", "bare"),
+}  # fmt: skip
+
+
+def _fits(layout: dict[str, object]) -> bool:
+    kind, drawers, face = layout["doors"], layout["drawers"], layout["face"]
+    if kind in WIDE and layout["hinge"] != "left":
+        return False
+    if (face == "glass" or kind in ("chest freezer", "mini")) and layout["dispenser"]:
+        return False
+    if kind == "chest freezer":
+        return drawers in (0, 1) and face == "flat"
+    if kind in ("mini", "freezer on top", "side by side"):
+        return drawers == 0
+    return drawers != 0 if kind == "french" else drawers != 3 or kind == "freezer below"
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT, lambda x: x["hinge"] == "left" or x["doors"] not in WIDE)
+    layout = draw.layout(LAYOUT, _fits)
     kind = layout["doors"]
-    wide = kind in WIDE
-    shell = finish(draw, APPLIANCE)
+    shell, metal = finish(draw, APPLIANCE), finish(draw, FITTING)
     front = shell if draw.chance(0.6) else finish(draw, APPLIANCE)
-    grip = Handle(draw.pool(HANDLES_SEEN[:3], HANDLES_HELD_OUT), finish(draw, FITTING))
-    width = draw.uniform(0.75, 0.95) if wide else draw.uniform(0.5, 0.72)
-    height = draw.uniform(0.85, 1.9) if kind == "single" else draw.uniform(1.4, 1.9)
-    depth = draw.uniform(0.5, 0.7)
-    wall, leaf = 0.045, draw.uniform(0.04, 0.07)
-    base = draw.uniform(0.03, 0.08)
-    z0, z1 = depth + GAP, depth + GAP + leaf
-
+    style = {"flat": "slab", "soft": "soft", "glass": "glass"}[layout["face"]]
+    grip = draw_handle(draw, LONG_SEEN, LONG_HELD_OUT, metal)
+    thick = draw.uniform(0.04, 0.07)
+    fronts = Fronts(
+        Leaf(style, front, finish(draw, GLASS), draw.uniform(0.05, 0.08)),
+        grip,
+        LINER,
+        spread(draw, 120.0),
+        draw.uniform(0.3, 0.7),
+        thick=thick,
+    )
     b = Builder(draw.rng)
-    root = b.link("body", shell, f"The {shell.words} body of a refrigerator with its white interior and shelves.")
-    hollow(b, root, shell, (0, base, 0), (width, height, depth), wall, inside=LINER)
-    b.box(root, RUBBER, (0.02, 0, 0.02), (width - 0.02, base + wall / 2, depth - 0.03))
+    b.link("body", shell, f"The {shell.words} body of a refrigerator with its white interior and shelves.")
+    if kind == "chest freezer":
+        _chest(b, draw, layout, fronts, shell)
+        return b.finish("refrigerator", draw.style(layout))
 
-    split = {
-        "single": 0.0,
-        "freezer on top": draw.uniform(0.6, 0.74),
-        "freezer below": draw.uniform(0.3, 0.42),
-        "side by side": draw.uniform(0.38, 0.5),
-        "french": draw.uniform(0.32, 0.42),
-        "french with two drawers": draw.uniform(0.42, 0.5),
-    }[kind]
-    y_split = base + (height - base) * split
-    x_split = width * (split if kind == "side by side" else 0.5)
-    fresh: tuple[float, float]
+    wide = kind in WIDE
+    width = (
+        draw.uniform(0.75, 0.95) if wide else draw.uniform(0.45, 0.58) if kind == "mini" else draw.uniform(0.52, 0.72)
+    )
+    height = draw.uniform(0.5, 0.9) if kind == "mini" else draw.uniform(1.45, 1.95)
+    depth = draw.uniform(0.45, 0.55) if kind == "mini" else draw.uniform(0.55, 0.7)
+    wall = 0.045
+    base = draw.uniform(0.03, 0.09)
+    z0, z1 = depth + GAP, depth + GAP + thick
+    hollow(b, 0, shell, (0, base, 0), (width, height, depth), wall, inside=LINER)
+    if layout["base"] == "grille":
+        b.box(0, RUBBER, (0.02, 0, 0.02), (width - 0.02, base + wall / 2, depth - 0.01))
+    elif layout["base"] == "legs":
+        stand(b, "round", RUBBER, metal, (0.02, 0, 0.02), (width - 0.02, base + 0.01, depth - 0.02))
+
+    count = layout["drawers"]
+    low_share = {0: {"freezer on top": draw.uniform(0.62, 0.74), "freezer below": draw.uniform(0.3, 0.42), "four doors": draw.uniform(0.4, 0.5)}.get(kind, 0.0)}.get(
+        count, 0.14 + 0.17 * count * draw.uniform(0.9, 1.1)
+    )  # fmt: skip
+    y_split = base + (height - base) * low_share
+    x_split = width * (draw.uniform(0.38, 0.5) if kind == "side by side" else 0.5)
+    fresh = (base, y_split) if kind == "freezer on top" else (y_split, height)
+    if low_share:
+        b.box(0, LINER, (wall / 2, y_split - 0.02, 0.01), (width - wall / 2, y_split + 0.02, depth - 0.002))
     if kind == "side by side":
-        b.box(root, LINER, (x_split - 0.02, base, 0.01), (x_split + 0.02, height, depth - 0.002))
-        fresh = (base, height)
-    elif kind == "single":
-        fresh = (base, height)
-    else:
-        b.box(root, LINER, (0, y_split - 0.02, 0.01), (width, y_split + 0.02, depth - 0.002))
-        fresh = (base, y_split) if kind == "freezer on top" else (y_split, height)
-    for index in range(layout["shelves"]):
-        y = fresh[0] + wall + (fresh[1] - fresh[0] - wall) * (index + 1) / (layout["shelves"] + 1)
-        b.box(root, LINER, (wall / 2, y - 0.005, wall / 2), (width - wall / 2, y + 0.005, depth * 0.78))
+        b.box(0, LINER, (x_split - 0.02, base + wall / 2, 0.01), (x_split + 0.02, height - wall / 2, depth - 0.002))
+    shelves = max(1, round((fresh[1] - fresh[0]) / draw.uniform(0.28, 0.42)) - 1)
+    for index in range(shelves):
+        y = fresh[0] + wall + (fresh[1] - fresh[0] - wall) * (index + 1) / (shelves + 1)
+        b.box(0, LINER, (wall / 2, y - 0.005, wall / 2), (width - wall / 2, y + 0.005, depth * 0.76))
 
-    def leaf_door(low: tuple[float, float], high: tuple[float, float], hinge: str, what: str) -> int:
-        first = (low[0] + GAP / 2, low[1] + GAP / 2, z0)
-        last = (high[0] - GAP / 2, high[1] - GAP / 2, z1)
-        link = door(
-            b, front, first, last, hinge, draw.uniform(95, 135), grip,
-            f"The {front.words} {what} of a refrigerator, hinged on the {hinge}, with a {grip.words()}.",
-            reach=draw.uniform(0.3, 0.7),
-        )  # fmt: skip
+    def add(low: tuple[float, float], high: tuple[float, float], hinge: str, what: str) -> int:
+        first, last = (low[0] + GAP / 2, low[1] + GAP / 2, z0), (high[0] - GAP / 2, high[1] - GAP / 2, z1)
+        caption = f"The {fronts.leaf.words()} {what} of a refrigerator, hinged on the {hinge},"
+        at = 0.35 if low[1] > 0.5 else 0.7 if high[1] < 1.2 and height > 1.2 else 0.5
+        link = door(b, fronts, first, last, hinge, caption, grip_at=at)
         _bins(b, link, first, last, hinge, wall, z0, 2 if high[1] - low[1] > 0.6 else 1)
         return link
 
-    upper: int
     hinge = layout["hinge"]
-    if kind == "single":
-        upper = leaf_door((0, base), (width, height), hinge, "door")
+    if kind in ("single", "mini"):
+        upper = add((0, y_split), (width, height), hinge, "door")
     elif kind == "freezer on top":
-        upper = leaf_door((0, y_split), (width, height), hinge, "freezer door")
-        leaf_door((0, base), (width, y_split), hinge, "door")
+        upper = add((0, y_split), (width, height), hinge, "freezer door")
+        add((0, base), (width, y_split), hinge, "door")
     elif kind == "freezer below":
-        upper = leaf_door((0, y_split), (width, height), hinge, "door")
-        leaf_door((0, base), (width, y_split), hinge, "freezer door")
-    elif kind == "side by side":
-        upper = leaf_door((0, base), (x_split, height), "left", "left door")
-        leaf_door((x_split, base), (width, height), "right", "right door")
+        upper = add((0, y_split), (width, height), hinge, "door")
+        if not count:
+            add((0, base), (width, y_split), hinge, "freezer door")
     else:
-        upper = leaf_door((0, y_split), (x_split, height), "left", "left door")
-        leaf_door((x_split, y_split), (width, height), "right", "right door")
-        count = 2 if kind.endswith("two drawers") else 1
-        step = (y_split - base) / count
-        for index in range(count):
-            y0, y1 = base + index * step, base + (index + 1) * step
-            drawer(
-                b, front, LINER, (GAP / 2, y0 + GAP / 2, z0), (width - GAP / 2, y1 - GAP / 2, z1),
-                (wall, max(y0, base + wall), wall), (width - wall, y1 - 0.02, depth), draw.uniform(0.6, 0.85), grip,
-                f"A {front.words} freezer drawer of a refrigerator with a {grip.words()}.",
-            )  # fmt: skip
+        upper = add((0, y_split), (x_split, height), "left", "left door")
+        add((x_split, y_split), (width, height), "right", "right door")
+        if kind == "four doors" and not count:
+            add((0, base), (x_split, y_split), "left", "lower left door")
+            add((x_split, base), (width, y_split), "right", "lower right door")
+    step = (y_split - base) / max(count, 1)
+    plain = Fronts(
+        Leaf("soft" if style == "soft" else "slab", front, front), Handle(grip.style, metal, grip.size), LINER
+    )
+    for index in range(count):
+        y0, y1 = base + index * step, base + (index + 1) * step
+        drawer(
+            b, plain, (GAP / 2, y0 + GAP / 2, z0), (width - GAP / 2, y1 - GAP / 2, z1),
+            (wall, max(y0, base + wall), wall), (width - wall, y1 - 0.02, depth),
+            f"A {front.words} freezer drawer of a refrigerator",
+        )  # fmt: skip
     if layout["dispenser"]:
-        low, high = (0.0, y_split if kind.startswith(("fr",)) else base), (x_split, height)
-        _dispenser(b, upper, finish(draw, PANEL), (low[0] + high[0]) / 2, low[1] + 0.55 * (high[1] - low[1]), z1)
+        low = (0.0, y_split)
+        x1 = x_split if wide else width
+        _dispenser(b, upper, finish(draw, PANEL), (low[0] + x1) / 2, low[1] + 0.55 * (height - low[1]), z1, 0.28 * x1)
     return b.finish("refrigerator", draw.style(layout))
+
+
+def _chest(b: Builder, draw: Draw, layout: dict[str, int], fronts: Fronts, shell: Look) -> None:
+    """A chest freezer: one lid over the whole width, or two beside each other."""
+    width, height, depth = draw.uniform(0.7, 1.5), draw.uniform(0.75, 0.9), draw.uniform(0.55, 0.7)
+    wall, thick = 0.06, draw.uniform(0.04, 0.07)
+    tub(b, 0, shell, (0, 0.05, 0), (width, height, depth), wall, LINER)
+    stand(b, "casters", RUBBER, RUBBER, (0, 0, 0), (width, 0.06, depth))
+    lids = 1 + int(layout["drawers"])
+    for index in range(lids):
+        x0, x1 = width * index / lids + GAP / 2, width * (index + 1) / lids - GAP / 2
+        low, high = (x0, height + GAP, 0.0), (x1, height + GAP + thick, depth + 0.01)
+        joint = swing("top", (x0, high[1], 0.0), (x1, high[1], 0.02), spread(draw, 75.0))
+        link = b.link(
+            "lid",
+            fronts.leaf.look,
+            f"The {fronts.leaf.look.words} lid of a chest freezer, hinged at its rear.",
+            0,
+            joint,
+        )
+        b.box(link, fronts.leaf.look, low, high)
+        b.box(
+            link,
+            fronts.grip.look,
+            ((x0 + x1) / 2 - 0.12, low[1] + 0.01, depth + 0.01),
+            ((x0 + x1) / 2 + 0.12, high[1] - 0.012, depth + 0.035),
+        )
+    b.box(0, finish(draw, PANEL), (width * 0.72, 0.1, depth - 0.01), (width * 0.92, 0.2, depth + 0.004))
 
 
 def _bins(b: Builder, link: int, low: Corner, high: Corner, hinge: str, wall: float, z: float, count: int) -> None:
     """Racks inside a door, narrow enough to swing past the cabinet's walls."""
-    reach, leaf = 0.09, high[2] - low[2]
+    reach, thick = 0.09, high[2] - low[2]
     span = high[0] - low[0]
     near = wall + 0.012
-    far = span - near - (reach + leaf) ** 2 / (2 * (span - 2 * wall)) - 0.01
+    far = span - near - (reach + thick) ** 2 / (2 * (span - 2 * wall)) - 0.01
     x0, x1 = (low[0] + near, low[0] + far) if hinge == "left" else (high[0] - far, high[0] - near)
     for index in range(count):
         y = low[1] + (high[1] - low[1]) * (index + 0.7) / (count + 0.9)
-        b.box(link, LINER, (x0, y, z - reach), (x1, y + 0.01, z + leaf / 2))
+        b.box(link, LINER, (x0, y, z - reach), (x1, y + 0.01, z + thick / 2))
         b.box(link, LINER, (x0, y, z - reach), (x1, y + 0.08, z - reach + 0.008))
 
 
-def _dispenser(b: Builder, link: int, look: Look, x: float, y: float, z: float) -> None:
-    """A water dispenser's panel on a door."""
-    half = 0.075
-    b.box(link, look, (x - half, y - 1.4 * half, z - 0.01), (x + half, y + 1.4 * half, z + 0.006))
+def _dispenser(b: Builder, link: int, look: Look, x: float, y: float, z: float, half: float) -> None:
+    """A water dispenser's panel, with its niche, on a door."""
+    half = min(half, 0.1)
+    b.box(link, look, (x - half, y - 1.5 * half, z - 0.01), (x + half, y + 1.5 * half, z + 0.006))
+    b.box(link, RUBBER, (x - 0.8 * half, y - 1.35 * half, z), (x + 0.8 * half, y, z + 0.0075))

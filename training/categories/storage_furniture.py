@@ -1,126 +1,190 @@
-"""Cabinets, chests and sideboards: a grid of drawers, doors, glass doors and open cells, on a plinth or on legs."""
+"""Cabinets, sideboards, chests of drawers, wardrobes, bookcases, tool cabinets: columns of drawers, doors and shelves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from training.builder import Builder
+from training.builder import MAX_PARTS, Builder
+from training.cabinetry import Case, Column, fill, moving
 from training.draw import Draw
-from training.fittings import (
-    GAP,
-    HANDLES_HELD_OUT,
-    HANDLES_SEEN,
-    SMALL_HANDLES_HELD_OUT,
-    SMALL_HANDLES_SEEN,
-    Handle,
-    door,
-    drawer,
-    hollow,
-    legs,
-)
-from training.palettes import FITTING, GLASS, WOOD, finish
+from training.fittings import Fronts, spread
+from training.handles import FLUSH_HELD_OUT, FLUSH_SEEN, HELD_OUT, SEEN, SMALL_HELD_OUT, SMALL_SEEN, draw_handle
+from training.leaves import Leaf, wire
+from training.palettes import FITTING, GLASS, STEEL, WOOD, finish
 from training.spec import ObjectSpec
+from training.supports import stand
 
 LAYOUT = {
-    "columns": (1, 2, 3),
-    "rows": (1, 2, 3, 4),
-    "fill": ("drawers", "doors", "drawers over doors", "doors over drawers", "mixed", "columns"),
-    "glass": (False, True),
-    "base": ("plinth", "legs", "round legs", "none"),
-}
-MAX_CELLS = 8
-ROOMY_CELLS = 4
-"""Up to so many cells take glass doors and long handles."""
+    "columns": (1, 2, 3, 4),
+    "rows": (1, 2, 3, 4, 5),
+    "fill": (
+        "drawers", "doors", "pairs", "drawers over doors", "doors over drawers", "columns", "open over doors", "sliding",
+        "flaps", "mixed",
+    ),
+    "leaf": ("slab", "shaker", "raised", "planks", "louvre", "glass", "muntin", "mesh", "inlay", "double"),
+    "base": ("none", "plinth", "straight", "round", "tapered", "sled", "hairpin", "bracket", "casters"),
+    "steel": (False, True),
+}  # fmt: skip
+FEW = 6
+"""Up to so many moving parts take dear leaves and long handles."""
+DEAR = ("raised", "planks", "louvre", "muntin", "double", "shaker", "glass", "mesh")
+PLAIN = ("slab", "inlay")
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT, _differs_from_simpler)
-    columns, rows = layout["columns"], layout["rows"]
-    carcass = finish(draw, WOOD)
-    front = carcass if draw.chance(0.6) else finish(draw, WOOD)
-    glass, tray = finish(draw, GLASS), finish(draw, WOOD)
-    busy = columns * rows > ROOMY_CELLS
-    styles = (SMALL_HANDLES_SEEN, SMALL_HANDLES_HELD_OUT) if busy else (HANDLES_SEEN, HANDLES_HELD_OUT)
-    grip = Handle(draw.pool(*styles), finish(draw, FITTING))
-    width = columns * draw.uniform(0.36, 0.62)
-    height = rows * draw.uniform(0.2, 0.38) + 0.1
-    depth = draw.uniform(0.34, 0.52)
-    wall, leaf = draw.uniform(0.016, 0.028), draw.uniform(0.016, 0.026)
+    layout = draw.layout(LAYOUT, _fits)
+    columns = _columns(draw, layout)
+    count = moving(columns)
+    tall, wide = _proportions(layout)
+    if layout["steel"]:
+        carcass = finish(draw, STEEL)
+        front = carcass if draw.chance(0.7) else finish(draw, STEEL)
+    else:
+        carcass = finish(draw, WOOD)
+        front = carcass if draw.chance(0.6) else finish(draw, WOOD)
+    metal = finish(draw, FITTING)
+    style = layout["leaf"]
+    if style in ("glass", "muntin"):
+        inset = finish(draw, GLASS)
+    elif style == "mesh":
+        inset = wire(metal)
+    else:
+        inset = front if draw.chance(0.7) else finish(draw, STEEL if layout["steel"] else WOOD)
+    if layout["fill"] == "sliding":
+        grip = draw_handle(draw, FLUSH_SEEN, FLUSH_HELD_OUT, metal)
+    elif count > FEW:
+        grip = draw_handle(draw, SMALL_SEEN, SMALL_HELD_OUT, metal)
+    else:
+        grip = draw_handle(draw, SEEN, HELD_OUT, metal)
+    fronts = Fronts(
+        Leaf(style, front, inset, draw.uniform(0.045, 0.075)), grip, finish(draw, WOOD), spread(draw, 110.0),
+        draw.uniform(0.15, 0.35), count <= FEW and draw.chance(0.3), draw.uniform(0.016, 0.026),
+    )  # fmt: skip
+    width = len(columns) * draw.uniform(*wide)
+    height = draw.uniform(*tall)
+    depth = draw.uniform(0.34, 0.56) if height > 0.6 else draw.uniform(0.32, 0.46)
+    overlay = draw.chance(0.65) or layout["fill"] == "sliding"
+    wall = draw.uniform(0.016, 0.03)
+    base = layout["base"]
+    lift = {"none": 0.0, "plinth": draw.uniform(0.05, 0.1), "bracket": draw.uniform(0.06, 0.11), "casters": 0.08}.get(
+        base, draw.uniform(0.1, 0.22)
+    )
 
     b = Builder(draw.rng)
-    root = b.link("body", carcass, f"The {carcass.words} carcass of a cabinet, with empty compartments.")
-    hollow(b, root, carcass, (0, 0, 0), (width, height, depth), wall)
-    if layout["base"] == "plinth":
-        b.box(root, carcass, (0.02, -0.06, 0.02), (width - 0.02, wall / 2, depth - 0.03))
-    elif layout["base"] != "none":
-        legs(
-            b,
-            carcass,
-            (0, -0.14, 0),
-            (width, wall / 2, depth),
-            0.035,
-            round_legs=layout["base"] == "round legs",
-            inset=0.02,
-        )
-
-    xs = _edges(draw, width, columns)
-    ys = _edges(draw, height, rows)
-    for x in xs[1:-1]:
-        b.box(root, carcass, (x - wall / 2, 0, 0), (x + wall / 2, height, depth))
-    for y in ys[1:-1]:
-        b.box(root, carcass, (0, y - wall / 2, 0), (width, y + wall / 2, depth - 0.002))
-
-    cells = [(c, r) for r in range(rows) for c in range(columns)]
-    kinds = [_kind(draw, layout["fill"], c, r, rows) for c, r in cells]
-    if all(kind == "open" for kind in kinds):
-        kinds[0] = "door"
-    for (c, r), kind in zip(cells, kinds, strict=True):
-        if kind == "open":
-            continue
-        low = (xs[c] + GAP / 2, ys[r] + GAP / 2, depth + GAP)
-        high = (xs[c + 1] - GAP / 2, ys[r + 1] - GAP / 2, depth + GAP + leaf)
-        cell_low = (xs[c] + wall, ys[r] + wall, wall)
-        cell_high = (xs[c + 1] - wall, ys[r + 1] - wall, depth)
-        if kind == "drawer":
-            caption = f"A {front.words} drawer of a cabinet with a {grip.words()}."
-            drawer(b, front, tray, low, high, cell_low, cell_high, draw.uniform(0.6, 0.9), grip, caption)
-        else:
-            window = glass if layout["glass"] else None
-            hinge = "left" if c % 2 == 0 else "right"
-            outer = columns <= 2
-            caption = f"A {front.words} door of a cabinet, hinged on the {hinge}, with a {grip.words()}."
-            degrees = draw.uniform(95, 165) if outer else draw.uniform(90, 110)
-            door(b, front, low, high, hinge, degrees, grip, caption, window=window, reach=draw.uniform(0.15, 0.4))
+    b.link("body", carcass, f"The {carcass.words} carcass of a cabinet with its compartments.")
+    case = Case((0, lift, 0), (width, lift + height, depth), carcass, carcass, fronts, wall, overlay, "cabinet")
+    fill(b, draw, case, columns, even=layout["fill"] in ("drawers", "pairs") and draw.chance(0.6))
+    if lift:
+        stand(b, base, carcass, metal, (0, 0, 0), (width, lift + 0.004, depth))
+    _crown(b, draw, case, height)
     return b.finish("storage_furniture", draw.style(layout))
 
 
-def _differs_from_simpler(layout: Mapping[str, Any]) -> bool:
-    """Whether the layout fits and no simpler combination of choices describes the same cabinet."""
-    columns, rows, fill = layout["columns"], layout["rows"], layout["fill"]
-    stacked = rows > 1 or "over" not in fill
-    beside = columns > 1 or fill != "columns"
-    return columns * rows <= (ROOMY_CELLS if layout["glass"] else MAX_CELLS) and stacked and beside
+def _crown(b: Builder, draw: Draw, case: Case, height: float) -> None:
+    """A top board, a cornice, or nothing."""
+    kind = draw.pick(("none", "board", "board", "cornice") if height > 1.3 else ("none", "board", "board", "gallery"))
+    (x0, _, z0), (x1, y, z1) = case.low, case.high
+    front = z1 + (case.fronts.thick + 0.008 if case.overlay else 0.0)
+    if kind == "board":
+        top = case.carcass if draw.chance(0.6) else finish(draw, WOOD)
+        over = draw.uniform(0.004, 0.03)
+        b.box(0, top, (x0 - over, y, z0), (x1 + over, y + draw.uniform(0.015, 0.035), front + over))
+    elif kind == "cornice":
+        b.box(0, case.carcass, (x0 - 0.012, y, z0), (x1 + 0.012, y + 0.03, front + 0.012))
+        b.box(0, case.carcass, (x0 - 0.03, y + 0.03, z0), (x1 + 0.03, y + 0.06, front + 0.03))
+    elif kind == "gallery":
+        b.box(0, case.carcass, (x0, y, z0), (x1, y + draw.uniform(0.03, 0.09), z0 + 0.018))
 
 
-def _edges(draw: Draw, length: float, count: int) -> list[float]:
-    """`count` + 1 cell borders, uneven by up to a fifth."""
-    shares = [draw.uniform(0.8, 1.2) for _ in range(count)]
-    edges, total = [0.0], sum(shares)
-    for share in shares:
-        edges.append(edges[-1] + length * share / total)
-    return edges
+def _proportions(layout: Mapping[str, Any]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Range of the body's height and of one column's width [m]."""
+    rows, fill_ = layout["rows"], layout["fill"]
+    if fill_ in ("drawers", "mixed"):
+        return (0.17 * rows, 0.3 * rows) if rows > 1 else (0.22, 0.36), (0.3, 0.7) if layout["columns"] < 3 else (
+            0.25,
+            0.45,
+        )
+    if fill_ in ("doors over drawers", "open over doors"):
+        return (1.2, 2.1), (0.35, 0.55)
+    if fill_ == "drawers over doors":
+        return (0.75, 1.05), (0.36, 0.6)
+    if fill_ in ("pairs", "sliding"):
+        tall = (0.55, 0.9) if rows < 2 else (1.6, 2.15)
+        return tall, (0.7, 1.1) if fill_ == "pairs" or layout["columns"] == 1 else (0.9, 1.3)
+    if fill_ == "flaps":
+        return (0.28 * rows, 0.45 * rows), (0.45, 0.85)
+    return ((0.5, 0.9) if rows < 2 else (0.4 * rows, 0.62 * rows)) if rows < 4 else (1.7, 2.1), (0.34, 0.55)
 
 
-def _kind(draw: Draw, fill: str, column: int, row: int, rows: int) -> str:
-    """What fills one cell, counted from the bottom left."""
-    if fill in ("drawers", "doors"):
-        return fill[:-1]
-    upper = row >= (rows + 1) // 2
-    if fill == "drawers over doors":
-        return "drawer" if upper else "door"
-    if fill == "doors over drawers":
-        return "door" if upper else "drawer"
-    if fill == "columns":
-        return "drawer" if column % 2 else "door"
-    return draw.pick(("drawer", "door", "open"))
+def _columns(draw: Draw, layout: Mapping[str, Any]) -> list[Column]:
+    """The cells of a layout, column by column from the left, each from the bottom up."""
+    count, rows, kind = layout["columns"], layout["rows"], layout["fill"]
+    if kind == "mixed":
+        columns = [[draw.pick(("drawer", _side(c, count), "open")) for _ in range(rows)] for c in range(count)]
+        if moving(columns) == 0:
+            columns[0][0] = "drawer"
+        return columns
+    return [_column(kind, c, count, rows) for c in range(count)]
+
+
+def _column(kind: str, index: int, count: int, rows: int) -> list[str]:
+    side = _side(index, count)
+    if kind == "drawers":
+        return ["drawer"] * rows
+    if kind == "doors":
+        return [side] * rows
+    if kind == "pairs":
+        return ["pair"] * rows
+    if kind == "drawers over doors":
+        return [side, *["drawer"] * (rows - 1)]
+    if kind == "doors over drawers":
+        return [*["drawer"] * (rows - 1), side]
+    if kind == "columns":
+        return ["drawer"] * max(rows, 2) if index % 2 else [side]
+    if kind == "open over doors":
+        return [side, *["open"] * (rows - 1)]
+    if kind == "sliding":
+        return [*["drawer"] * (rows - 1), "sliding"]
+    return [("flap", "lift")[(index + row) % 2] for row in range(rows)]
+
+
+def _side(index: int, count: int) -> str:
+    """Where a single door of this column is hinged: neighbours open away from each other."""
+    return "left" if index % 2 == 0 and (index + 1 < count or count == 1) else "right"
+
+
+def _fits(layout: Mapping[str, Any]) -> bool:
+    """Whether the layout can be built, looks like furniture, and has no simpler description."""
+    columns, rows, kind = layout["columns"], layout["rows"], layout["fill"]
+    most = {"drawers": 16, "doors": 8, "pairs": 8, "sliding": 6, "flaps": 4, "mixed": 9, "columns": 9}.get(kind, 9)
+    parts = columns * rows
+    if kind in ("drawers over doors", "doors over drawers", "open over doors", "sliding"):
+        if rows not in (2, 3) and not (kind == "sliding" and rows == 1):
+            return False
+        parts = columns * (rows + (kind == "sliding"))
+    elif kind == "pairs":
+        parts = 2 * columns * rows
+        if rows > 2 or columns > 2:
+            return False
+    elif kind == "columns":
+        if columns < 2 or rows < 2 or rows > 4:
+            return False
+        parts = (columns + 1) // 2 + columns // 2 * rows
+    elif (kind == "flaps" and (rows > 3 or columns > 2)) or (
+        kind == "doors" and ((rows > 2 and columns > 2) or rows > 3)
+    ):
+        return False
+    style = layout["leaf"]
+    if kind in ("drawers", "flaps") and style in ("louvre", "glass", "muntin", "mesh", "double"):
+        return False
+    if layout["steel"] and (
+        style in ("raised", "planks", "muntin", "double", "inlay")
+        or layout["base"] in ("round", "tapered", "hairpin", "bracket")
+    ):
+        return False
+    if rows >= 4 and layout["base"] in ("sled", "hairpin", "tapered"):
+        return False
+    return parts <= min(most, MAX_PARTS - 1) and (
+        parts <= FEW or style in PLAIN or (style in DEAR and parts <= 8 and style in ("shaker", "glass"))
+    )

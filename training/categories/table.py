@@ -1,139 +1,137 @@
-"""Tables and desks: a top on legs or side panels, with drawers under it, beside the knees or in both places."""
+"""Tables with drawers: desks, consoles, work tables, coffee tables and nightstands."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from training.builder import Builder
+from training.cabinetry import Case, Column, fill, moving
 from training.draw import Draw
-from training.fittings import (
-    GAP,
-    HANDLES_HELD_OUT,
-    HANDLES_SEEN,
-    SMALL_HANDLES_HELD_OUT,
-    SMALL_HANDLES_SEEN,
-    Handle,
-    door,
-    drawer,
-    hollow,
-)
-from training.palettes import FITTING, WOOD, finish
+from training.fittings import GAP, Fronts, spread
+from training.handles import HELD_OUT, SEEN, SMALL_HELD_OUT, SMALL_SEEN, draw_handle
+from training.leaves import Leaf
+from training.palettes import FITTING, GLASS, WOOD, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
+from training.supports import LEGS, leg_pair
 
-PARTS = {"nothing": 0, "two drawers": 2, "three drawers": 3, "door": 1, "drawer and door": 2}
-"""Fillings of a side cabinet and how many moving parts each has."""
-MAX_MOVING = 6
+PEDESTALS: dict[str, Column] = {
+    "nothing": (), "drawer": ("open", "drawer"), "two drawers": ("drawer", "drawer"),
+    "three drawers": ("drawer",) * 3, "four drawers": ("drawer",) * 4, "door": ("left",), "drawer and door": ("left", "drawer"),
+}  # fmt: skip
+"""Fillings of a side cabinet, from the bottom up."""
+KINDS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
+    "desk": ((1.0, 1.6), (0.7, 0.78), (0.5, 0.75)),
+    "console": ((0.8, 1.5), (0.72, 0.88), (0.3, 0.42)),
+    "coffee": ((0.7, 1.2), (0.36, 0.48), (0.45, 0.65)),
+    "work": ((1.1, 1.9), (0.82, 0.95), (0.55, 0.75)),
+    "nightstand": ((0.38, 0.55), (0.45, 0.68), (0.34, 0.45)),
+}
+"""Ranges of width, height and depth [m]."""
+LAYOUT = {
+    "kind": tuple(KINDS),
+    "row": (0, 1, 2, 3, 4),
+    "left": tuple(PEDESTALS),
+    "right": tuple(PEDESTALS),
+    "support": LEGS,
+    "shelf": (False, True),
+}
+FEW = 4
+MOST = 9
 LEG = 0.045
 """Width of a leg [m]."""
-LAYOUT = {
-    "row": (0, 1, 2, 3),
-    "left": tuple(PARTS),
-    "right": tuple(PARTS),
-    "support": ("legs", "round legs", "panels"),
-}
 
 
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(LAYOUT, lambda x: 1 <= x["row"] + PARTS[x["left"]] + PARTS[x["right"]] <= MAX_MOVING)
-    wood = finish(draw, WOOD)
-    top = wood if draw.chance(0.6) else finish(draw, WOOD)
+    layout = draw.layout(LAYOUT, _fits)
+    wood, metal = finish(draw, WOOD), finish(draw, FITTING)
+    top = wood if draw.chance(0.55) else finish(draw, GLASS) if draw.chance(0.12) else finish(draw, WOOD)
     front = wood if draw.chance(0.6) else finish(draw, WOOD)
-    tray = finish(draw, WOOD)
+    few = _count(layout) <= FEW
+    grip = draw_handle(draw, *((SEEN, HELD_OUT) if few else (SMALL_SEEN, SMALL_HELD_OUT)), metal)
+    leaf = Leaf(
+        draw.pick(("slab", "slab", "shaker", "raised", "inlay") if few else ("slab", "slab", "inlay")),
+        front,
+        front,
+        0.05,
+    )
+    fronts = Fronts(
+        leaf, grip, finish(draw, WOOD), spread(draw, 110.0), draw.uniform(0.2, 0.35), False, draw.uniform(0.016, 0.024)
+    )
+    (width, height, depth) = (draw.uniform(*span) for span in KINDS[layout["kind"]])
     sides = [layout[name] != "nothing" for name in ("left", "right")]
-    busy = layout["row"] + 3 * sum(sides) > 4
-    styles = (SMALL_HANDLES_SEEN, SMALL_HANDLES_HELD_OUT) if busy else (HANDLES_SEEN, HANDLES_HELD_OUT)
-    grip = Handle(draw.pool(*styles), finish(draw, FITTING))
-    height = draw.uniform(0.68, 0.80)
-    depth = draw.uniform(0.42, 0.75)
-    pedestal = draw.uniform(0.3, 0.42)
-    width = draw.uniform(0.7, 1.2) + pedestal * sum(sides)
-    thick, wall, leaf = draw.uniform(0.02, 0.045), 0.018, 0.02
-    apron = draw.uniform(0.1, 0.15) if layout["row"] else 0.0
-    overhang = draw.uniform(0.0, 0.04)
+    pedestal = draw.uniform(0.3, 0.42) if layout["kind"] != "coffee" else 0.36 * width
+    if layout["kind"] != "nightstand":
+        width = max(width, pedestal * sum(sides) + 0.26 * layout["row"] + 0.16)
+    thick = draw.uniform(0.018, 0.05)
     under = height - thick
+    overlay = draw.chance(0.6)
+    over = draw.uniform(0.0, 0.05)
+    front_z = depth + (GAP + fronts.thick if overlay else 0.0)
 
     b = Builder(draw.rng)
-    root = b.link("body", wood, f"The frame of a {wood.words} table with a {top.words} top.")
-    b.box(root, top, (-overhang, under, -overhang), (width + overhang, height, depth + GAP + leaf + overhang))
-    x_low, x_high = LEG, width - LEG
-    for name, x0 in (("left", 0.0), ("right", width - pedestal)):
-        if layout[name] == "nothing":
-            continue
-        x1 = x0 + pedestal
-        hollow(b, root, wood, (x0, 0.05, 0), (x1, under + thick / 2, depth), wall, lid=False)
-        x_low, x_high = (x1, x_high) if name == "left" else (x_low, x0)
-        _pedestal(b, draw, layout[name], front, tray, wood, grip, (x0, x1), (0.05, under), depth, wall, leaf)
-    _supports(b, wood, layout["support"], sides, width, under, depth)
+    b.link("body", wood, f"The frame of a {wood.words} table with a {top.words} top.")
+    b.box(0, top, (-over, under, -over), (width + over, height, front_z + over + 0.004))
+    apron = min(draw.uniform(0.1, 0.16), 0.4 * under) if layout["row"] else 0.0
+
+    def case(low: tuple[float, float], high: tuple[float, float]) -> Case:
+        return Case((*low, 0.0), (*high, depth), wood, wood, fronts, 0.018, overlay, "table")
+
+    spans = []
+    x_low, x_high = LEG * 0.5, width - LEG * 0.5
+    foot = draw.uniform(0.03, 0.1)
+    for name, has in zip(("left", "right"), sides, strict=True):
+        outer = 0.0 if name == "left" else width
+        side = -1 if name == "left" else 1
+        if has:
+            inner = pedestal if name == "left" else width - pedestal
+            column = [("right" if kind == "left" and side > 0 else kind) for kind in PEDESTALS[layout[name]]]
+            spans.append((case((min(outer, inner), foot), (max(outer, inner), under)), [column]))
+            x_low, x_high = (inner, x_high) if side < 0 else (x_low, inner)
+            _feet(b, layout["support"], wood, metal, (min(outer, inner), max(outer, inner)), foot, depth)
+        else:
+            x = sorted((outer, outer - side * LEG))
+            leg_pair(b, layout["support"], wood, metal, (x[0], 0, 0), (x[1], under + 0.004, depth), side)
     if layout["row"]:
-        _row(
-            b, draw, layout["row"], front, tray, wood, grip, (x_low, x_high), (under - apron, under), depth, wall, leaf
-        )
+        columns = [["drawer"]] * layout["row"]
+        low = x_low + (0.0 if sides[0] else LEG * 0.4), x_high - (0.0 if sides[1] else LEG * 0.4)
+        spans.append((case((low[0], under - apron), (low[1], under)), columns))
+    for part, columns in spans:
+        fill(b, draw, part, columns, even=len(columns) > 1, lid=False)
+    if layout["shelf"]:
+        y = under * draw.uniform(0.18, 0.4)
+        b.box(0, wood, (x_low, y, 0.01), (x_high, y + 0.018, depth - 0.01))
+    elif not any(sides) and draw.chance(0.3) and layout["kind"] != "nightstand":
+        b.box(0, wood, (LEG / 2, under * 0.55, 0.01), (width - LEG / 2, under, 0.025))
     return b.finish("table", draw.style(layout))
 
 
-def _supports(b: Builder, look: Look, kind: str, sides: list[bool], width: float, under: float, depth: float) -> None:
-    """Legs or panels where no pedestal stands; feet where one does."""
-    t = LEG
-    for has_pedestal, x0, x1 in ((sides[0], 0.0, t), (sides[1], width - t, width)):
-        bottom, top = 0.0, 0.055 if has_pedestal else under + 0.005
-        if kind == "panels" and not has_pedestal:
-            middle = (x0 + x1) / 2
-            b.box(0, look, (middle - 0.012, bottom, 0.01), (middle + 0.012, top, depth - 0.01))
-            continue
-        for z0, z1 in ((0.0, t), (depth - t, depth)):
-            if kind == "round legs":
-                b.cylinder(0, look, ((x0 + x1) / 2, (bottom + top) / 2, (z0 + z1) / 2), "y", t / 2, top - bottom)
-            else:
-                b.box(0, look, (x0, bottom, z0), (x1, top, z1))
+def _feet(b: Builder, kind: str, wood: Look, metal: Look, xs: tuple[float, float], foot: float, depth: float) -> None:
+    """Short feet, or a plinth, under a side cabinet."""
+    if kind in ("panels", "sled"):
+        b.box(0, wood, (xs[0] + 0.01, 0, 0.01), (xs[1] - 0.01, foot + 0.01, depth - 0.02))
+        return
+    for x in (xs[0] + 0.03, xs[1] - 0.03):
+        for z in (0.03, depth - 0.03):
+            b.cylinder(0, wood if kind != "hairpin" else metal, (x, foot / 2, z), "y", 0.02, foot + 0.01)
 
 
-def _row(
-    b: Builder, draw: Draw, count: int, front: Look, tray: Look, wood: Look, grip: Handle, xs: tuple[float, float],
-    ys: tuple[float, float], depth: float, wall: float, leaf: float,
-) -> None:  # fmt: skip
-    """Drawers side by side right under the top."""
-    (x0, x1), (y0, y1) = xs, ys
-    b.box(0, wood, (x0 - wall / 2, y0, 0.0), (x1 + wall / 2, y0 + wall, depth))
-    b.box(0, wood, (x0 - wall / 2, y0, 0.0), (x1 + wall / 2, y1 + 0.005, wall))
-    step = (x1 - x0) / count
-    for index in range(count + 1):
-        x = x0 + index * step
-        b.box(0, wood, (x - wall / 2, y0, 0.0), (x + wall / 2, y1 + 0.005, depth))
-    for index in range(count):
-        left, right = x0 + index * step, x0 + (index + 1) * step
-        _drawer(b, draw, front, tray, grip, (left, right), (y0, y1), depth, wall, leaf)
+def _count(layout: Mapping[str, Any]) -> int:
+    return int(layout["row"]) + moving([PEDESTALS[layout["left"]], PEDESTALS[layout["right"]]])
 
 
-def _pedestal(
-    b: Builder, draw: Draw, kind: str, front: Look, tray: Look, wood: Look, grip: Handle, xs: tuple[float, float],
-    ys: tuple[float, float], depth: float, wall: float, leaf: float,
-) -> None:  # fmt: skip
-    """What fills the cabinet beside the knees."""
-    (x0, x1), (y0, y1) = xs, ys
-    hinge = "left" if x0 == 0 else "right"
-    drawers = {"two drawers": 2, "three drawers": 3, "drawer and door": 1}.get(kind, 0)
-    bottom = y0 + (y1 - y0) * 0.68 if kind == "drawer and door" else y0
-    if "door" in kind:
-        low, high = (
-            (x0 + GAP / 2, y0 + GAP / 2, depth + GAP),
-            (x1 - GAP / 2, (bottom if drawers else y1) - GAP / 2, depth + GAP + leaf),
-        )
-        caption = f"A {front.words} door of a table's side cabinet, hinged on the {hinge}, with a {grip.words()}."
-        door(b, front, low, high, hinge, draw.uniform(90, 150), grip, caption, reach=0.25)
-    step = (y1 - bottom) / max(drawers, 1)
-    for index in range(drawers):
-        low_y, high_y = bottom + index * step, bottom + (index + 1) * step
-        if low_y > y0:
-            b.box(0, wood, (x0, low_y - wall / 2, 0.0), (x1, low_y + wall / 2, depth - 0.002))
-        _drawer(b, draw, front, tray, grip, (x0, x1), (low_y, high_y), depth, wall, leaf)
-
-
-def _drawer(
-    b: Builder, draw: Draw, front: Look, tray: Look, grip: Handle, xs: tuple[float, float], ys: tuple[float, float],
-    depth: float, wall: float, leaf: float,
-) -> None:  # fmt: skip
-    (x0, x1), (y0, y1) = xs, ys
-    drawer(
-        b, front, tray, (x0 + GAP / 2, y0 + GAP / 2, depth + GAP), (x1 - GAP / 2, y1 - GAP / 2, depth + GAP + leaf),
-        (x0 + wall, y0 + wall, wall), (x1 - wall, y1 - wall / 2, depth), draw.uniform(0.6, 0.9), grip,
-        f"A {front.words} drawer of a table with a {grip.words()}.",
-    )  # fmt: skip
+def _fits(layout: Mapping[str, Any]) -> bool:
+    sides = [layout["left"] != "nothing", layout["right"] != "nothing"]
+    if not 1 <= _count(layout) <= MOST or (layout["shelf"] and any(sides)):
+        return False
+    if layout["kind"] in ("nightstand", "coffee", "console"):
+        most = {"nightstand": 1, "coffee": 2, "console": 4}[layout["kind"]]
+        tall = layout["kind"] == "coffee"
+        if layout["kind"] == "nightstand" and any(sides):
+            return False
+        if layout["row"] > most or (
+            tall and any(layout[s] in ("three drawers", "four drawers", "drawer and door") for s in ("left", "right"))
+        ):
+            return False
+    return not (all(sides) and layout["row"] > 2)

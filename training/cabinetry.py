@@ -1,0 +1,139 @@
+"""Casework: a hollow body divided into columns of cells, each filled with drawers, doors, shelves or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.builder import Builder
+from training.draw import Draw
+from training.fittings import GAP, Fronts, door, drawer, hollow, sliding_pair
+from training.leaves import Corner
+from training.primitives import Look
+
+MOVING = {"drawer": 1, "left": 1, "right": 1, "pair": 2, "flap": 1, "lift": 1, "sliding": 2, "open": 0}
+"""What may fill a cell, and how many moving parts that is: doors by the side of their hinge, a pair of doors, flaps
+hinged below or above, sliding doors, or an open shelf."""
+Column = Sequence[str]
+"""Fillings from the bottom up."""
+HEIGHTS = {"drawer": 0.5, "flap": 0.9, "lift": 0.8, "open": 0.8}
+"""Usual share of a cell's height; doors have 1."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One body of casework, whose box is `low` to `high` without leaves and supports.
+
+    Attributes:
+        carcass: its look.
+        inside: look of its back and shelves.
+        overlay: whether leaves cover the carcass; otherwise they lie flush in it.
+        what: the noun of captions.
+    """
+
+    low: Corner
+    high: Corner
+    carcass: Look
+    inside: Look
+    fronts: Fronts
+    wall: float
+    overlay: bool
+    what: str
+
+    @property
+    def front(self) -> float:
+        """Depth of the leaves' back."""
+        return self.high[2] + GAP if self.overlay else self.high[2] - self.fronts.thick
+
+
+def moving(columns: Sequence[Column]) -> int:
+    """How many moving parts these columns have."""
+    return sum(MOVING[kind] for column in columns for kind in column)
+
+
+def fill(
+    b: Builder, draw: Draw, case: Case, columns: Sequence[Column], *, even: bool = False, lid: bool = True
+) -> None:
+    """Build the carcass on the root, and every cell; `even` makes all columns and rows alike."""
+    (x0, y0, _), (x1, y1, z1) = case.low, case.high
+    hollow(b, 0, case.carcass, case.low, case.high, case.wall, inside=case.inside, lid=lid)
+    xs = _edges(draw, x0, x1, [0.8 if "drawer" in c and len(columns) > 1 else 1.0 for c in columns], even)
+    wall, z0 = case.wall, case.low[2] + case.wall
+    for x in xs[1:-1]:
+        b.box(0, case.carcass, (x - wall / 2, y0 + wall, z0), (x + wall / 2, y1 - wall, z1))
+    rows = None
+    for column, left, right in zip(columns, xs, xs[1:], strict=False):
+        if rows is None or len(rows) != len(column) + 1 or not even:
+            rows = _edges(draw, y0, y1, [HEIGHTS.get(kind, 1.0) for kind in column], even)
+        inner = left + (wall if left == x0 else wall / 2), right - (wall if right == x1 else wall / 2)
+        for y in rows[1:-1]:
+            b.box(0, case.carcass, (inner[0], y - wall / 2, z0), (inner[1], y + wall / 2, z1 - 0.001))
+        for kind, bottom, top in zip(column, rows, rows[1:], strict=False):
+            _cell(b, draw, case, kind, (left, right), (bottom, top))
+
+
+def _cell(b: Builder, draw: Draw, case: Case, kind: str, xs: tuple[float, float], ys: tuple[float, float]) -> None:
+    """Fill the cell between two pairs of centre lines of boards."""
+    wall, fronts = case.wall, case.fronts
+    inner = [
+        a + wall * (1.0 if a == edge else 0.5) * sign
+        for a, edge, sign in (
+            (xs[0], case.low[0], 1), (xs[1], case.high[0], -1), (ys[0], case.low[1], 1), (ys[1], case.high[1], -1),
+        )
+    ]  # fmt: skip
+    bare = (*xs, *ys) if case.overlay else inner
+    gap = GAP / 2 if case.overlay else GAP * 0.6
+    low = (bare[0] + gap, bare[2] + gap, case.front)
+    high = (bare[1] - gap, bare[3] - gap, case.front + fronts.thick)
+    cell_low, cell_high = (inner[0], inner[2], case.low[2] + wall), (inner[1], inner[3], case.high[2])
+    look = fronts.leaf.words()
+    if kind == "drawer":
+        grips = 2 if high[0] - low[0] > 0.65 and fronts.grip.style not in ("lip", "cup") else 1
+        drawer(b, fronts, low, high, cell_low, cell_high, f"A {look} drawer of a {case.what}", grips=grips)
+        return
+    if kind in ("open", "left", "right", "pair", "sliding") and ys[1] - ys[0] > 0.45:
+        _shelf(b, draw, case, cell_low, cell_high)
+    if kind == "sliding":
+        span = fronts.thick * 2 + 2 * GAP
+        z1 = case.high[2] + (GAP + span if case.overlay else 0.0)
+        caption = f"A {look} door of a {case.what}"
+        sliding_pair(b, fronts, (low[0], low[1], z1 - span), (high[0], high[1], z1), caption)
+    elif kind == "pair":
+        middle = (low[0] + high[0]) / 2
+        door(
+            b, fronts, low, (middle - gap, high[1], high[2]), "left", _hinged(case, "left"), grip_at=_grip_at(case, ys)
+        )
+        door(
+            b, fronts, (middle + gap, low[1], low[2]), high, "right", _hinged(case, "right"), grip_at=_grip_at(case, ys)
+        )
+    elif kind != "open":
+        hinge = {"flap": "bottom", "lift": "top"}.get(kind, kind)
+        door(b, fronts, low, high, hinge, _hinged(case, hinge), grip_at=_grip_at(case, ys))
+
+
+def _hinged(case: Case, hinge: str) -> str:
+    side = {"bottom": "at the bottom", "top": "at the top"}.get(hinge, f"on the {hinge}")
+    return f"A {case.fronts.leaf.words()} door of a {case.what}, hinged {side},"
+
+
+def _grip_at(case: Case, ys: tuple[float, float]) -> float:
+    """Handles are low on doors high up and high on low doors, as hands reach them."""
+    middle = (ys[0] + ys[1]) / 2
+    return 0.72 if middle < 0.6 else 0.28 if middle > 1.35 else 0.5
+
+
+def _shelf(b: Builder, draw: Draw, case: Case, low: Corner, high: Corner) -> None:
+    count = max(1, round((high[1] - low[1]) / 0.38) - 1)
+    back = high[2] - (0.012 if case.overlay else 3 * case.fronts.thick + 4 * GAP)
+    for index in range(count):
+        y = low[1] + (high[1] - low[1]) * (index + 1) / (count + 1)
+        b.box(0, case.inside, (low[0], y - 0.008, low[2]), (high[0], y + 0.008, back))
+
+
+def _edges(draw: Draw, low: float, high: float, shares: Sequence[float], even: bool) -> list[float]:
+    """Borders of cells whose sizes go by `shares`, uneven by up to a seventh unless `even`."""
+    sizes = [1.0 if even else share * draw.uniform(0.86, 1.14) for share in shares]
+    edges, total = [low], sum(sizes)
+    for size in sizes[:-1]:
+        edges.append(edges[-1] + (high - low) * size / total)
+    return [*edges, high]
