@@ -1,7 +1,10 @@
-"""Train the compact VLM to write plans: teacher forcing on the JSON of generated objects.
+"""Train the compact VLM to write plans: teacher forcing on the JSON of generated objects, photographed meanwhile.
 
     python -m training.train_vlm --state STATE --export models/vlm/compact-plan --run-seconds 600 \\
-        --total-seconds 600 --device cuda:0 --objects 150000
+        --total-seconds 600 --device cuda:0 --library STATE/library.pt
+
+Several processes, started by torchrun, take different photographs and step together. The weights that do best in the
+held-out exam are shipped.
 """
 
 from __future__ import annotations
@@ -10,157 +13,181 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import functional
-from transformers import Qwen3VLForConditionalGeneration
 
-from training.card import run_facts
+from training.draw import Split
+from training.library import cached_library
 from training.loop import Loop
-from training.objects import Split
 from training.options import training_parser
+from training.processes import join
+from training.vlm_answers import tokenise
 from training.vlm_card import write_card
-from training.vlm_data import OPENING, PlanData, augment, build_data
-from training.vlm_evaluate import answers, score
-from training.vlm_folder import write_folder
-from training.vlm_model import TOY, Layout, ModelSize, build_model, decode, encode_images, layout, patches
+from training.vlm_data import LENGTH_STEP, Ring, Studio, augment, opening_tokens
+from training.vlm_exam import Exam, Result
+from training.vlm_folder import same_model, write_folder
+from training.vlm_loss import Student, plan_loss, soft_targets
+from training.vlm_model import TOY, Layout, ModelSize, build_model, layout, patches
 from training.vlm_tokenizer import build_tokenizer
 
-SPREAD = (0.05, 0.12, 0.66, 0.12, 0.05)
-"""Target probability of an integer and of its neighbours: numbers are near each other, which single tokens are not."""
-
-VALIDATION = 256
+EXAM_SECONDS = 90.0
+"""Between exams."""
 
 
-def soft_targets(tokenizer: Tokenizer, device: str) -> tuple[Tensor, Tensor]:
-    """For each token the tokens that share its target probability.
-
-    Returns:
-        (V, 5) ids and (V, 5) weights: an integer and its neighbours with the same comma, any other token alone.
-    """
-    vocabulary = tokenizer.get_vocab()
-    ids = torch.arange(len(vocabulary))[:, None].repeat(1, len(SPREAD))
-    weights = torch.zeros(ids.shape)
-    weights[:, len(SPREAD) // 2] = 1
-    for token, index in vocabulary.items():
-        comma, digits = ("," if token.startswith(",") else ""), token.removeprefix(",")
-        if not digits.removeprefix("-").isdecimal():
-            continue
-        near = [f"{comma}{int(digits) + step}" for step in range(-2, 3)]
-        if str(int(digits)) == digits and all(name in vocabulary for name in near):
-            ids[index] = torch.tensor([vocabulary[name] for name in near])
-            weights[index] = torch.tensor(SPREAD)
-    return ids.to(device), weights.to(device)
-
-
-def sequence_loss(
-    model: Qwen3VLForConditionalGeneration,
-    table: Layout,
-    soft: tuple[Tensor, Tensor],
-    pixels: Tensor,
-    ids: Tensor,
-    targets: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Cross-entropy against soft targets, and negative log-likelihood of the true tokens, both per answer token [nat].
-
-    Args:
-        pixels: (B, N, C) patches.
-        ids, targets: (B, T).
-    """
-    hidden = decode(model, table, encode_images(model, table, pixels), ids)[:, table.start : -1]
-    logits = functional.linear(hidden, model.model.language_model.embed_tokens.weight)
-    logp = logits.float().log_softmax(-1)
-    wanted = targets[:, table.start + 1 :]
-    mask = (wanted >= 0).float()
-    near, weights = soft[0][wanted.clamp(min=0)], soft[1][wanted.clamp(min=0)]
-    cross = -(logp.gather(-1, near) * weights).sum(-1)
-    exact = -logp.gather(-1, wanted.clamp(min=0)[..., None])[..., 0]
-    return (cross * mask).sum() / mask.sum(), (exact * mask).sum() / mask.sum()
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     started = time.monotonic()
-    arguments = _arguments()
-    size = TOY if arguments.toy else ModelSize()
+    options = _parse(arguments)
+    name, rank, processes = join(options.device)
+    device = torch.device(name)
+    size = TOY if options.toy else ModelSize()
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
-    device = arguments.device
+    torch._dynamo.config.recompile_limit = 32
     tokenizer = build_tokenizer()
-    model = build_model(size, tokenizer.get_vocab()).to(device)
-    start = time.monotonic()
-
-    def samples(split: Split, count: int) -> PlanData:
-        return build_data(range(count), split, tokenizer, size.image, size.grid**2, device, arguments.processes)
-
-    train = samples(Split.TRAIN, arguments.objects)
-    held_out = samples(Split.VAL, min(VALIDATION, arguments.objects))
-    print(f"{len(train)} samples of {train.ids.shape[1]} tokens in {time.monotonic() - start:.0f} s", flush=True)
-
-    opening = len(tokenizer.encode(OPENING).ids)
-    table = layout(model, size, opening, max(train.ids.shape[1], held_out.ids.shape[1]))
-    soft = soft_targets(tokenizer, device)
-    compute: Callable[..., tuple[Tensor, Tensor]] = sequence_loss
-    if arguments.compile:
-        compute = torch.compile(sequence_loss, fullgraph=True)
+    student = Student(build_model(size, tokenizer.get_vocab()), size)
+    if options.init:
+        student.vlm.load_state_dict(same_model(options.export, student.vlm, tokenizer), strict=False)
+    student.to(device)
     loop = Loop(
         "vlm",
-        model,
-        arguments.state,
-        arguments.run_seconds,
-        arguments.total_seconds,
-        muon_lr=arguments.lr,
+        student,
+        options.state,
+        options.run_seconds,
+        options.total_seconds,
+        muon_lr=options.lr,
         started=started,
     )
-    held_pixels = patches(held_out.images.float() / 255, size.patch)
+    seed = 2 * (rank + processes * loop.step)
+    torch.manual_seed(seed)
+
+    seeds = range(options.objects)
+    library = cached_library(options.library, seeds, Split.TRAIN, options.processes, documents=True).to(device)
+    answers = tokenise(library.documents, tokenizer, device)
+    held_out = cached_library(None, range(options.exam), Split.VAL, 1, documents=True).to(device)
+    held_out_answers = tokenise(held_out.documents, tokenizer, device)
+    print(f"rank {rank}: {len(library)} objects after {time.monotonic() - started:.0f} s", flush=True)
+    studio = Studio(library, answers, tokenizer, size, Split.TRAIN, seed)
+    examiner = Studio(held_out, held_out_answers, tokenizer, size, Split.VAL, 0)
+    exam = Exam(examiner, held_out_answers, len(held_out), tokenizer)
+    ring = Ring(studio, answers, options.ring, options.chunk, options.ring // 8, seed + 1)
+    print(f"rank {rank}: {ring.taken} views after {time.monotonic() - started:.0f} s", flush=True)
+
+    longest = max(studio.longest, examiner.longest)
+    table = layout(student.vlm, size, opening_tokens(tokenizer), (longest // LENGTH_STEP + 1) * LENGTH_STEP)
+    soft = soft_targets(tokenizer, device)
+    pupil = Student(build_model(size, tokenizer.get_vocab()), size).to(device)
+    best = Best(options.state / "vlm-best.pt")
+    learn: Callable[..., dict[str, Tensor]] = torch.compile(_learn, fullgraph=True) if options.compile else _learn
+    groups = np.random.default_rng(loop.step)  # alike in all processes, so that their sequences are about as long
+    due = 0.0
+    examined = time.monotonic()
+
+    def precision() -> AbstractContextManager[None]:
+        return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+    def examine() -> None:
+        with precision():
+            result = exam.sit(pupil, loop.ema_state_dict(), table, soft, size.patch)
+        loop.log({f"held_out_{key}": value for key, value in result.metrics.items()})
+        best.offer(result, loop.step)
 
     def loss(step: int) -> dict[str, Tensor]:
-        rows = torch.randint(len(train), (arguments.batch,), device=device)
-        pixels = patches(augment(train.images[rows]), size.patch)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
-            cross, exact = compute(model, table, soft, pixels, train.ids[rows], train.targets[rows])
-            scalars = {"loss": cross, "nll": exact}
-            if (step + 1) % 500 == 0:
-                with torch.no_grad():
-                    values = sequence_loss(model, table, soft, held_pixels, held_out.ids, held_out.targets)
-                scalars["held_out_nll"] = values[1]
-        return scalars
+        nonlocal due, examined
+        due += options.fresh
+        while due >= options.chunk:
+            ring.renew()
+            due -= options.chunk
+        if loop.is_main and time.monotonic() - examined > EXAM_SECONDS:
+            examine()
+            examined = time.monotonic()
+        views, ids, targets = ring.batch(options.batch, groups.random())
+        torch._dynamo.maybe_mark_dynamic(ids, 1)
+        torch._dynamo.maybe_mark_dynamic(targets, 1)
+        with precision():
+            return learn(student, table, soft, size.patch, views.images, (views.links, views.parts), (ids, targets))
 
-    loop.run(loss, log_every=10 if arguments.toy else 100)
-    state = loop.ema_state_dict()
-    averaged = {name: state[name] for name, _ in model.named_parameters()}
-    model.load_state_dict(averaged, strict=False)
-    judged = held_out.images[: arguments.judge]
-    metrics = score(answers(model, table, size.patch, judged, train.ids.shape[1], tokenizer), held_out)
-    print(json.dumps(metrics), flush=True)
-    write_folder(arguments.export, model, averaged, tokenizer, size)
+    loop.run(loss, log_every=2 if options.toy else 100)
+    if not loop.is_main:
+        return
+    examine()
+    result = best.result
+    print(json.dumps({**result.metrics, "categories": result.categories}), flush=True)
+    write_folder(options.export, student.vlm, result.weights, tokenizer, size)
     facts = {
         "program": "training.train_vlm",
         "model": asdict(size),
-        "objects": arguments.objects,
-        "samples": len(train),
-        "batch": arguments.batch,
-        "muon_lr": arguments.lr,
-        "total_seconds": arguments.total_seconds,
+        "objects": len(library),
+        "views": ring.taken * processes,
+        "processes": processes,
+        "batch": options.batch * processes,
+        "fresh": options.fresh * processes,
+        "muon_lr": options.lr,
+        "total_seconds": options.total_seconds,
         "seed": 0,
-        **run_facts(loop),
+        "best_step": best.step,
     }
-    write_card(arguments.export, facts, metrics, model, len(judged))
+    write_card(options.export, facts, result, loop, student.vlm, len(exam))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = training_parser(__doc__, objects=150_000)
-    parser.add_argument("--batch", type=int, default=256)
+def _learn(
+    student: Student,
+    table: Layout,
+    soft: tuple[Tensor, Tensor],
+    patch: int,
+    images: Tensor,
+    labels: tuple[Tensor, Tensor],
+    sequences: tuple[Tensor, Tensor],
+) -> dict[str, Tensor]:
+    """Losses of a batch of (B, S, S, 3) uint8 pictures."""
+    return plan_loss(student, table, soft, patches(augment(images), patch), labels, sequences)
+
+
+class Best:
+    """The best exam result of all runs so far, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content: dict[str, Any] = {}
+        if path.exists():
+            self._content = torch.load(path, map_location="cpu", weights_only=True)
+
+    @property
+    def result(self) -> Result:
+        return Result(**self._content["result"])
+
+    @property
+    def step(self) -> int:
+        return int(self._content["step"])
+
+    def offer(self, result: Result, step: int) -> None:
+        """Keep the result if it is better."""
+        if not self._content or result.quality > self._content["result"]["quality"]:
+            self._content = {"result": vars(result), "step": step}
+            partial = self._path.with_suffix(".partial")
+            torch.save(self._content, partial)
+            partial.rename(self._path)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = training_parser(__doc__, objects=400_000)
+    parser.add_argument("--batch", type=int, default=256, help="views a step and process")
+    parser.add_argument("--fresh", type=float, default=64, help="new views a step and process; may be below 1")
+    parser.add_argument("--chunk", type=int, default=64, help="views photographed at a time")
+    parser.add_argument("--ring", type=int, default=24_576, help="latest views kept, a process")
+    parser.add_argument("--exam", type=int, default=768, help="held-out objects")
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--judge", type=int, default=64, help="held-out objects to answer for the model card")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
-    arguments = parser.parse_args()
-    if arguments.toy:
-        arguments.compile, arguments.processes = False, 1
-        arguments.batch, arguments.judge = min(arguments.batch, 16), 4
-    return arguments
+    options = parser.parse_args(arguments)
+    if options.toy:
+        options.compile, options.processes = False, 1
+        options.batch, options.fresh, options.chunk, options.ring, options.exam = 8, 0.5, 8, 64, 4
+    return options
 
 
 if __name__ == "__main__":

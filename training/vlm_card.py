@@ -8,6 +8,8 @@ from typing import Any
 from torch import nn
 
 from training import card
+from training.loop import Loop
+from training.vlm_exam import Result
 
 _CARD = """---
 license: apache-2.0
@@ -22,33 +24,68 @@ part label, material, parent, box and joint (`services/vlm/plan_format.py`). Qwe
 million parameters, bfloat16, its own byte-level BPE tokenizer. Meant for the embedded default of SPARK; it knows the
 generated objects it was trained on and little else.
 
-- **Data**: {samples} views of {objects} generated objects of `training.objects`, split TRAIN, in random surroundings,
-  with random exposure, colour cast, blur and noise. No picture or object of anybody else.
-- **Training**: {steps} steps of {batch} samples in {seconds:.0f} s on {hardware}; Muon and AdamW (`training/loop.py`),
-  exponential moving average of the weights. `training.json` reproduces it.
+- **Data**: {views} photographs of {objects} generated objects of `training.objects`, split TRAIN, taken while it
+  learned, most of them in random surroundings, and pictures of `training.negatives` that are to be refused; random
+  exposure, contrast, colour, blur and noise. No picture or object of anybody else.
+- **Training**: {steps} steps of {batch} views in {seconds:.0f} s on {accelerators} x {hardware}; Muon and AdamW
+  (`training/loop.py`), exponential moving average of the weights, of which those after {best_step} steps did best
+  in the exam below. While it learned, the vision tower also had to tell each spot's part, box and joint
+  (`training/vlm_dense.py`). `training.json` reproduces it.
 - **Licence**: Apache-2.0.
 
 ## Held-out objects
 
-Greedy answers without hints and without a grammar to {judged} objects of the split VAL.
+Greedy answers without hints and without a grammar to one photograph of each of {judged} objects of the split VAL.
 
 | measure | value |
 | --- | --- |
 {rows}
 
-`type_error` and `axis_error` count the moving parts of the truth whose matched part is missing or has another joint
-type (or axis); `box_error` is the mean distance of box faces in model units; `view_error` is in degrees.
+| category | {columns} |
+| --- |{dashes}
+{categories}
+
+`training/vlm_evaluate.py` defines the measures. `negatives_refused` is the share of pictures without a whole
+articulated object that were refused, `refused` that of the objects; `nll` is in nats a token.
 """
 
+COLUMNS = (
+    "count",
+    "labels",
+    "tree_accuracy",
+    "type_error",
+    "success",
+    "origin_error",
+    "range_iou",
+    "box_error",
+    "exact",
+)
+"""Measures of each category."""
 
-def write_card(folder: Path, facts: dict[str, Any], metrics: dict[str, float], model: nn.Module, judged: int) -> None:
+
+def write_card(folder: Path, facts: dict[str, Any], result: Result, loop: Loop, model: nn.Module, judged: int) -> None:
     """Write `README.md` and `training.json` beside the weights.
 
     Args:
-        facts: what reproduces the run, and what it took.
-        metrics: held-out quality.
+        facts: what reproduces the run.
+        result: held-out quality of the weights shipped.
         model: as trained.
-        judged: objects that `metrics` were measured on.
+        judged: objects that `result` was measured on.
     """
-    rows, million = card.measure_rows(metrics), card.million_parameters(model)
-    card.write_card(folder, _CARD, facts, metrics, rows=rows, million=million, judged=judged)
+    lines = [
+        " | ".join([f"| {name}", *(f"{values[key]:.3f}" if key in values else "" for key in COLUMNS)]) + " |"
+        for name, values in result.categories.items()
+    ]
+    card.write_card(
+        folder,
+        _CARD,
+        {**facts, **card.run_facts(loop)},
+        {**result.metrics, "categories": result.categories},
+        rows=card.measure_rows(result.metrics),
+        million=card.million_parameters(model),
+        accelerators=facts["processes"],
+        judged=judged,
+        columns=" | ".join(COLUMNS),
+        dashes=" --- |" * len(COLUMNS),
+        categories="\n".join(lines),
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
 from services.vlm.prompt import MODEL_PROMPT
-from training.vlm_data import PROMPT
+from training.vlm_answers import PROMPT
 from training.vlm_model import ModelSize
 from training.vlm_tokenizer import END, IMAGE, PAD, START, VISION_END, VISION_START, save_tokenizer
 
@@ -73,3 +73,15 @@ def write_folder(
     videos = images | {"video_processor_type": "Qwen3VLVideoProcessor"}
     del videos["image_processor_type"]
     (folder / "video_preprocessor_config.json").write_text(json.dumps(videos, indent=2) + "\n")
+
+
+def same_model(folder: Path, model: Qwen3VLForConditionalGeneration, tokenizer: Tokenizer) -> dict[str, Tensor]:
+    """The weights in a folder, where they are of the model's shapes and under the same vocabulary; else none."""
+    if not (folder / "config.json").exists() or not (folder / "tokenizer.json").exists():
+        return {}
+    if Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab() != tokenizer.get_vocab():
+        return {}
+    stored = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype="float32", local_files_only=True)
+    weights = {name: value.detach() for name, value in stored.named_parameters()}
+    shapes = {name: value.shape for name, value in model.named_parameters()}
+    return weights if {name: value.shape for name, value in weights.items()} == shapes else {}

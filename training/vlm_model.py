@@ -9,6 +9,7 @@ weights run in a handful of large kernels that compile without a graph break:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,17 +30,17 @@ class ModelSize:
         patch: side of a patch [px]; 2 x 2 patches make one image token.
     """
 
-    image: int = 256
+    image: int = 320
     patch: int = 16
-    vision_width: int = 160
-    vision_depth: int = 6
-    vision_heads: int = 5
-    vision_mlp: int = 512
+    vision_width: int = 256
+    vision_depth: int = 8
+    vision_heads: int = 4
+    vision_mlp: int = 1024
     deepstack: tuple[int, ...] = (3,)
-    text_width: int = 256
-    text_depth: int = 4
-    text_mlp: int = 512
-    heads: int = 4
+    text_width: int = 384
+    text_depth: int = 6
+    text_mlp: int = 1024
+    heads: int = 6
     kv_heads: int = 2
 
     @property
@@ -157,14 +158,25 @@ def patches(images: Tensor, patch: int) -> Tensor:
     return tiles.reshape(batch, 4 * grid * grid, -1) * 2 - 1
 
 
-def encode_images(model: Qwen3VLForConditionalGeneration, table: Layout, pixels: Tensor) -> list[Tensor]:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the vision tower makes of B pictures.
+
+    Attributes:
+        tokens: [(B, N / 4, C)] the image tokens, then what deepstack adds after each of the first decoder layers.
+        patches: (B, N, W) hidden states of all patches.
+    """
+
+    tokens: list[Tensor]
+    patches: Tensor
+
+
+def encode_images(model: Qwen3VLForConditionalGeneration, table: Layout, pixels: Tensor, dropout: float = 0.0) -> Seen:
     """The vision tower.
 
     Args:
         pixels: (B, N, 3 * patch * patch) from `patches`.
-
-    Returns:
-        [(B, N / 4, C)]: the image tokens, then what deepstack adds after each of the first decoder layers.
+        dropout: of what each block adds.
     """
     visual = model.model.visual
     convolution = visual.patch_embed.proj
@@ -177,20 +189,34 @@ def encode_images(model: Qwen3VLForConditionalGeneration, table: Layout, pixels:
         qkv = block.attn.qkv(block.norm1(hidden)).reshape(batch, count, 3, heads, width // heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         attended = functional.scaled_dot_product_attention(_rotate(q, table.vision), _rotate(k, table.vision), v)
-        hidden = hidden + block.attn.proj(attended.transpose(1, 2).reshape(batch, count, width))
-        hidden = hidden + block.mlp(block.norm2(hidden))
+        attended = block.attn.proj(attended.transpose(1, 2).reshape(batch, count, width))
+        hidden = hidden + functional.dropout(attended, dropout)
+        hidden = hidden + functional.dropout(block.mlp(block.norm2(hidden)), dropout)
         if index in visual.deepstack_visual_indexes:
             deep.append(visual.deepstack_merger_list[len(deep)](hidden))
     tokens = [visual.merger(hidden), *deep]
-    return [x.reshape(len(pixels), table.images, -1) for x in tokens]
+    return Seen([x.reshape(len(pixels), table.images, -1) for x in tokens], hidden)
 
 
-def decode(model: Qwen3VLForConditionalGeneration, table: Layout, image_tokens: list[Tensor], ids: Tensor) -> Tensor:
+Memory = list[tuple[Tensor, Tensor]]
+"""Keys and values (B, kv heads, T, 64) of the tokens so far, a pair a decoder layer."""
+
+
+def decode(
+    model: Qwen3VLForConditionalGeneration,
+    table: Layout,
+    image_tokens: list[Tensor],
+    ids: Tensor,
+    dropout: float = 0.0,
+    memory: Memory | None = None,
+) -> Tensor:
     """The decoder under a causal mask; padding on the right needs no mask of its own.
 
     Args:
         image_tokens: from `encode_images`.
         ids: (B, T) tokens, of which the image's are ignored.
+        dropout: of what each layer adds.
+        memory: an empty list, to go on with `decode_next`.
 
     Returns:
         (B, T, C) normalised hidden states; times the embedding they are logits.
@@ -201,21 +227,55 @@ def decode(model: Qwen3VLForConditionalGeneration, table: Layout, image_tokens: 
     hidden = torch.cat(around, 1)
     cos, sin = (x[:, :, : ids.shape[1]] for x in table.text)
     for index, layer in enumerate(language.layers):
-        attention = layer.self_attn
-        normed = layer.input_layernorm(hidden)
-        shape = (*normed.shape[:2], -1, attention.head_dim)
-        q = attention.q_norm(attention.q_proj(normed).view(shape)).transpose(1, 2)
-        k = attention.k_norm(attention.k_proj(normed).view(shape)).transpose(1, 2)
-        v = attention.v_proj(normed).view(shape).transpose(1, 2)
-        q, k = _rotate(q, (cos, sin)), _rotate(k, (cos, sin))
-        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        hidden = hidden + attention.o_proj(attended.transpose(1, 2).flatten(2))
-        hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+        hidden, keys = _decoder_layer(layer, hidden, (cos, sin), dropout)
+        if memory is not None:
+            memory.append(keys)
         if index + 1 < len(image_tokens):
             added = functional.pad(image_tokens[index + 1], (0, 0, table.opening, ids.shape[1] - table.start))
             hidden = hidden + added
     normalised: Tensor = language.norm(hidden)
     return normalised
+
+
+def decode_next(model: Qwen3VLForConditionalGeneration, table: Layout, ids: Tensor, memory: Memory) -> Tensor:
+    """One more token after those in `memory`, which grows by it.
+
+    Args:
+        ids: (B, 1) text tokens.
+
+    Returns:
+        (B, 1, C) as `decode`.
+    """
+    language = model.model.language_model
+    hidden = language.embed_tokens(ids)
+    place = memory[0][0].shape[2]
+    cos, sin = (x[:, :, place : place + 1] for x in table.text)
+    for index, layer in enumerate(language.layers):
+        hidden, memory[index] = _decoder_layer(layer, hidden, (cos, sin), past=memory[index])
+    normalised: Tensor = language.norm(hidden)
+    return normalised
+
+
+def _decoder_layer(
+    layer: Any,
+    hidden: Tensor,
+    rotary: tuple[Tensor, Tensor],
+    dropout: float = 0.0,
+    past: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """One layer, and the keys and values of all tokens so far."""
+    attention: Any = layer.self_attn
+    normed = layer.input_layernorm(hidden)
+    shape = (*normed.shape[:2], -1, attention.head_dim)
+    q = _rotate(attention.q_norm(attention.q_proj(normed).view(shape)).transpose(1, 2), rotary)
+    k = _rotate(attention.k_norm(attention.k_proj(normed).view(shape)).transpose(1, 2), rotary)
+    v = attention.v_proj(normed).view(shape).transpose(1, 2)
+    if past is not None:
+        k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+    attended = functional.scaled_dot_product_attention(q, k, v, is_causal=past is None, enable_gqa=True)
+    hidden = hidden + functional.dropout(attention.o_proj(attended.transpose(1, 2).flatten(2)), dropout)
+    mlp = layer.mlp(layer.post_attention_layernorm(hidden))
+    return hidden + functional.dropout(mlp, dropout), (k, v)
 
 
 def _rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:

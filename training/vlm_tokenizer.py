@@ -15,15 +15,16 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from articulation.joint import JointType
 from articulation.materials import MATERIALS
 from services.vlm.hints import NUMBER_WORDS, plural
-from services.vlm.plan_format import dumps
+from services.vlm.plan_format import REFUSALS, dumps, refusal
 from services.vlm.vocabulary import AXES, CATEGORIES, JOINT_TYPES, LABELS
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 VISION_START, VISION_END, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
 SPECIAL = (PAD, START, END, VISION_START, VISION_END, IMAGE, VIDEO)
+PAD_ID = SPECIAL.index(PAD)
 
-INTEGERS = (-200, 300)
-"""Integers in this range are one token; beyond it a size or a zoom is several digits."""
+INTEGERS = (-200, 800)
+"""Integers in this range are one token: all but the sizes and zooms of objects that nobody generates."""
 
 _PIECES = Regex(
     r""",?-?\d+|[+-][xyz]|[\]}",{\[]*"[a-z_]+":(?:[\["{]*[a-z_]+":)?[\["{]*"""
@@ -53,7 +54,7 @@ def _corpus() -> Iterator[str]:
     """Every integer, word and fragment of the format, each in a place where it may stand."""
     for number in range(INTEGERS[0], INTEGERS[1] + 1):
         yield f"{number},{number}"
-    for words in (CATEGORIES, LABELS, MATERIALS, [kind.value for kind in JOINT_TYPES]):
+    for words in (CATEGORIES, LABELS, MATERIALS, REFUSALS, [kind.value for kind in JOINT_TYPES]):
         yield from words
     yield from AXES
     yield from ("system", "user", "assistant", "\n", " no", "Plan", " the", " object", " Known", ".", ";", ":")
@@ -62,7 +63,8 @@ def _corpus() -> Iterator[str]:
 
 
 def _skeletons() -> Iterator[str]:
-    """Documents in which each kind of joint follows each other kind, and ends the list."""
+    """Refusals, and documents in which each kind of joint follows each other kind, and ends the list."""
+    yield from (dumps(refusal(reason)) for reason in REFUSALS)
     joints: dict[JointType, dict[str, object]] = {
         JointType.FIXED: {"type": "fixed"},
         JointType.REVOLUTE: {"type": "revolute", "axis": "+x", "origin": [0, 0, 0], "range": [0, 1]},

@@ -19,7 +19,7 @@ from services.vlm.plan_schema import plan_schema
 from services.vlm.planner import plan_image
 from services.vlm.transformers_engine import TransformersEngine
 from serving.errors import ModelNotReady
-from training.vlm_data import prompt_text
+from training.vlm_answers import prompt_text
 from training.vlm_model import TOY
 from training.vlm_tokenizer import build_tokenizer
 
