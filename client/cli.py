@@ -25,8 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    epilog="Exit codes: 0 done, 1 the reconstruction failed or an asset is invalid, 2 bad request, 3 no server, "
-    "4 cancelled, 5 corrupt download, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 the reconstruction failed or an asset is invalid, 2 bad request or picture, "
+    "3 no server, 4 cancelled, 5 corrupt download, 130 interrupted.",
 )
 errors = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
@@ -40,7 +40,8 @@ def _fail(error: Exception, exit_code: int) -> NoReturn:
     errors.print(f"[red]error:[/red] {error}")
     if isinstance(error, ClientError):
         for field, description in error.violations:
-            errors.print(f"  {field}: {description}")
+            if description not in str(error):
+                errors.print(f"  {field}: {description}")
         errors.print(f"  [dim]{error.code}{' ' + error.reason if error.reason else ''}[/dim]")
     raise typer.Exit(exit_code)
 
@@ -55,6 +56,9 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="The same seed gives the same asset.")] = 0,
     hint: Annotated[list[str] | None, typer.Option(help='What you know, e.g. "two drawers"; repeatable.')] = None,
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "standard",
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Fail early where the plan is right with a lower probability.")
+    ] = 0.0,
     request_id: Annotated[
         str | None, typer.Option(help="The id of a job that failed for want of a service: go on where it stopped.")
     ] = None,
@@ -71,7 +75,12 @@ def reconstruct(
         address = server or _local_gateway(home, models)
         with SparkClient(address) as client:
             name = client.create(
-                image.read_bytes(), seed=seed, quality=quality_value, part_hints=hint or (), request_id=request_id
+                image.read_bytes(),
+                seed=seed,
+                quality=quality_value,
+                part_hints=hint or (),
+                min_confidence=min_confidence,
+                request_id=request_id,
             )
             result = _follow(client, name, quiet=as_json)
             files = client.download_asset(result, out)
@@ -83,6 +92,8 @@ def reconstruct(
         print(json.dumps(_summary(result, out, files), indent=2))
     else:
         output.print(f"{len(files)} files in {out}")
+        for warning in result.warnings:
+            errors.print(f"[yellow]warning:[/yellow] {warning}")
 
 
 def _local_gateway(home: Path, models: Path) -> str:
@@ -115,6 +126,8 @@ def _summary(result: pb.Reconstruction, out: Path, files: list[Path]) -> dict[st
     return {
         "name": result.name,
         "folder": str(out),
+        "confidence": result.plan.confidence,
+        "warnings": list(result.warnings),
         "files": sorted(str(path.relative_to(out.resolve())) for path in files),
         "stage_seconds": {stage_word(s.stage): s.duration.ToMilliseconds() / 1000 for s in result.stages},
         "models": {m.model: {"version": m.version, "digest": m.digest} for s in result.stages for m in s.models},

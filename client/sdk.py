@@ -68,6 +68,7 @@ class SparkClient:
         part_hints: Sequence[str] = (),
         model_versions: Mapping[str, str] | None = None,
         last_stage: int = pb.STAGE_UNSPECIFIED,
+        min_confidence: float = 0.0,
         request_id: str | None = None,
     ) -> str:
         """Start a reconstruction; a lost reply is retried safely under one request id.
@@ -84,6 +85,7 @@ class SparkClient:
                 part_hints=part_hints,
                 model_versions=model_versions or {},
                 last_stage=pb.Stage.Name(last_stage),
+                min_confidence=min_confidence,
             ),
         )
         try:

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from articulation.errors import InvalidArticulation
 from articulation.plan import Plan
-from serving.errors import EmptyPart, FieldViolation, InvalidPlan, InvalidRequest
+from serving.errors import EmptyPart, FieldViolation, ImageRefused, InvalidPlan, InvalidRequest
 from serving.interceptors import validate
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import articulation_pb2
@@ -19,6 +19,9 @@ PATH = "plan.json"
 
 OPENING = 0.7
 """How far the open-state image opens each joint, as a fraction of its planned range: wide, yet seldom out of view."""
+
+LOW_CONFIDENCE = 0.5
+"""A plan or a joint below is flagged: it is more likely wrong than right."""
 
 
 def check_plan(message: articulation_pb2.ArticulationPlan) -> Plan:
@@ -56,6 +59,30 @@ def plan_from_json(data: bytes) -> Plan:
 def openings(plan: Plan) -> list[float]:
     """What the open-state image is asked for, and what refinement is told it shows; 0 for a fixed part."""
     return [OPENING if part.joint.type.moves else 0.0 for part in plan.parts]
+
+
+def require_confidence(plan: Plan, least: float) -> None:
+    """Raises ImageRefused if the plan is less sure than its caller demands."""
+    if plan.confidence < least:
+        problem = f"gives a plan that is right with probability {plan.confidence:.2f}, less than {least:.2f}"
+        raise ImageRefused.at("image", problem, refusal="uncertain", confidence=f"{plan.confidence:.4f}")
+
+
+def warnings(plan: articulation_pb2.ArticulationPlan) -> list[str]:
+    """What the caller should look at before using an asset of this plan, a sentence each."""
+    found = []
+    if plan.confidence < LOW_CONFIDENCE:
+        found.append(
+            f"The plan is uncertain: parts and joint types are all right with probability {plan.confidence:.2f}."
+        )
+    doubtful = [
+        f"{part.name} ({part.joint.confidence:.2f})"
+        for part in plan.parts
+        if part.joint.type != articulation_pb2.JOINT_TYPE_FIXED and part.joint.confidence < LOW_CONFIDENCE
+    ]
+    if doubtful:
+        found.append(f"Joints that are more likely wrong than right: {', '.join(doubtful)}.")
+    return found
 
 
 def without_parts(plan: Plan, empty: Collection[int]) -> Plan:

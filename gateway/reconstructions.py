@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway import events
 from gateway.artifacts import ArtifactStore
 from gateway.pages import Cursor
-from gateway.plans import PATH, plan_message_from_json
+from gateway.plans import PATH, plan_message_from_json, warnings
 from gateway.stages.work import stage_word
 from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, Reconstruct
 from serving.errors import (
@@ -204,6 +204,7 @@ class Reconstructions:
         plan = _latest_plan(stages)
         if plan:
             described.plan.CopyFrom(plan_message_from_json(await self._store.get(plan)))
+            described.warnings.extend(warnings(described.plan))
         return described
 
 

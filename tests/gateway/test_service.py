@@ -112,9 +112,10 @@ async def test_an_unknown_version_names_its_field(api: Api, toys: ToyServices, p
         (pb.CreateReconstructionRequest(image=b"x", request_id="7"), "request_id"),
         (pb.CreateReconstructionRequest(image=b"x", options={"part_hints": [""]}), "options.part_hints[0]"),
         (pb.CreateReconstructionRequest(image=b"x", options={"last_stage": 9}), "options.last_stage"),
+        (pb.CreateReconstructionRequest(image=b"x", options={"min_confidence": 1.5}), "options.min_confidence"),
         (pb.CreateReconstructionRequest(image=b"x" * (16 * 1024 * 1024 + 1)), "image"),
     ],
-    ids=["no image", "request id", "empty hint", "unknown stage", "17 MiB"],
+    ids=["no image", "request id", "empty hint", "unknown stage", "confidence", "17 MiB"],
 )
 async def test_a_broken_rule_names_its_field(api: Api, request_: pb.CreateReconstructionRequest, field: str) -> None:
     error = await refusal(api.service.CreateReconstruction(request_))
@@ -135,6 +136,34 @@ async def test_a_model_that_triton_lacks_is_not_ready(api: Api, toys: ToyService
     failed = await api.wait(await api.create())
     assert from_status(failed.error).metadata == {"model": "texture", "stage": "texture"}
     assert [stage.stage for stage in failed.stages] == [1, 2, 3]
+
+
+async def test_a_refused_picture_costs_one_plan_and_names_its_field(api: Api, toys: ToyServices) -> None:
+    failed = await api.wait(await api.create(part_hints=["behave: refuse"]))
+    error = from_status(failed.error)
+    assert (error.reason, error.metadata) == ("IMAGE_REFUSED", {"refusal": "several_objects", "stage": "plan"})
+    assert [violation.field for violation in error.violations] == ["image"]
+    assert toys.board.calls == {"plan": 1}
+
+
+async def test_an_unsure_plan_is_flagged_with_its_joints(api: Api) -> None:
+    sure = await api.wait(await api.create(last_stage=pb.STAGE_PLAN))
+    assert not sure.warnings
+    unsure = await api.wait(await api.create(last_stage=pb.STAGE_PLAN, part_hints=["behave: unsure"]))
+    assert unsure.state == pb.RECONSTRUCTION_STATE_SUCCEEDED
+    plan, joints = unsure.warnings
+    assert "0.30" in plan
+    assert "door (0.25)" in joints
+
+
+async def test_a_plan_less_sure_than_demanded_is_refused_before_any_other_model(api: Api, toys: ToyServices) -> None:
+    failed = await api.wait(await api.create(min_confidence=0.4, part_hints=["behave: unsure"]))
+    error = from_status(failed.error)
+    assert (error.reason, error.metadata["refusal"]) == ("IMAGE_REFUSED", "uncertain")
+    assert error.metadata["confidence"] == "0.3000"
+    assert set(toys.board.calls) == {"plan"}
+    done = await api.wait(await api.create(min_confidence=0.4, last_stage=pb.STAGE_PLAN))
+    assert done.state == pb.RECONSTRUCTION_STATE_SUCCEEDED
 
 
 @pytest.mark.parametrize(("word", "field"), [("cycle", "plan.parts[1].parent_index"), ("slash", "plan.parts[1].name")])

@@ -21,7 +21,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from articulation.camera import Camera
 from articulation.files import png
-from serving.errors import ModelNotReady
+from serving.errors import ImageRefused, ModelNotReady
 from serving.interceptors import SparkInterceptor
 from spark.v1 import articulation_pb2 as apb
 from spark.v1 import model_pb2
@@ -99,6 +99,8 @@ class ToyVlm(vgrpc.VlmServiceServicer):
         words = {hint.removeprefix("behave: ") for hint in request.part_hints}
         if "no weights" in words:
             raise ModelNotReady("compact-plan has no weights", metadata={"model": "compact-plan"})
+        if "refuse" in words:
+            raise ImageRefused.at("image", "the picture shows several objects", refusal="several_objects")
         drawn = (_pixels(request.image) < 250).any(-1)
         height, width = np.ptp(np.argwhere(drawn), axis=0) + 1
         w, h = width / max(width, height), height / max(width, height)
@@ -141,6 +143,8 @@ class ToyVlm(vgrpc.VlmServiceServicer):
             door.parent_index, knob.parent_index = 2, 1
         if "jammed" in words:  # the knob stays where it is, right before the door
             knob.parent_index = 0
+        if "unsure" in words:
+            door.joint.confidence = 0.25
         if "slash" in words:
             door.name = "../door"
         a, e, r, fov, u, v = CAMERA.to_array()
@@ -149,7 +153,7 @@ class ToyVlm(vgrpc.VlmServiceServicer):
             size=0.4,
             parts=[body, door, knob],
             camera=apb.Camera(azimuth=a, elevation=e, distance=r, fov=fov, shift_u=u, shift_v=v),
-            confidence=0.8,
+            confidence=0.3 if "unsure" in words else 0.8,
         )
         for part in plan.parts:
             part.caption = "without surface" if f"empty {part.name}" in words else f"a {part.label}"

@@ -33,7 +33,7 @@ from spark.v1 import articulation_pb2 as spark_dot_v1_dot_articulation__pb2
 from spark.v1 import model_pb2 as spark_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spark/v1/reconstruction_service.proto\x12\x08spark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bspark/v1/articulation.proto\x1a\x14spark/v1/model.proto\"\xb0\x03\n\x15ReconstructionOptions\x12\x18\n\x04seed\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x04seed\x12\x39\n\x07quality\x18\x02 \x01(\x0e\x32\x11.spark.v1.QualityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x07quality\x12\x34\n\npart_hints\x18\x03 \x03(\tB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10 \"\x07r\x05\x10\x01\x18\x80\x02R\tpartHints\x12\x8b\x01\n\x0emodel_versions\x18\x04 \x03(\x0b\x32\x32.spark.v1.ReconstructionOptions.ModelVersionsEntryB0\xe2\x41\x01\x01\xbaH)\x9a\x01&\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x06r\x04\x10\x01\x18@R\rmodelVersions\x12<\n\nlast_stage\x18\x05 \x01(\x0e\x32\x0f.spark.v1.StageB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\tlastStage\x1a@\n\x12ModelVersionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe1\x01\n\x1b\x43reateReconstructionRequest\x12&\n\x05image\x18\x01 \x01(\x0c\x42\x10\xe2\x41\x01\x02\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08R\x05image\x12?\n\x07options\x18\x02 \x01(\x0b\x32\x1f.spark.v1.ReconstructionOptionsB\x04\xe2\x41\x01\x01R\x07options\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12)\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\"t\n\x08\x41rtifact\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x12\n\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n\nmedia_type\x18\x03 \x01(\tR\tmediaType\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes\"\x88\x02\n\x0bStageResult\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x30\n\tartifacts\x18\x02 \x03(\x0b\x32\x12.spark.v1.ArtifactR\tartifacts\x12.\n\x06models\x18\x03 \x03(\x0b\x32\x16.spark.v1.ModelVersionR\x06models\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\"\xbb\x03\n\x0eReconstruction\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x39\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spark.v1.ReconstructionStateB\x04\xe2\x41\x01\x03R\x05state\x12\x39\n\x07options\x18\x03 \x01(\x0b\x32\x1f.spark.v1.ReconstructionOptionsR\x07options\x12\x41\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12;\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x07\x65ndTime\x12\x33\n\x06stages\x18\x06 \x03(\x0b\x32\x15.spark.v1.StageResultB\x04\xe2\x41\x01\x03R\x06stages\x12\x34\n\x04plan\x18\x07 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanB\x04\xe2\x41\x01\x03R\x04plan\x12.\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03R\x05\x65rror\"\xb8\x01\n\x16ReconstructionMetadata\x12&\n\x0ereconstruction\x18\x01 \x01(\tR\x0ereconstruction\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spark.v1.ReconstructionStateR\x05state\x12%\n\x05stage\x18\x03 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x1a\n\x08progress\x18\x04 \x01(\x01R\x08progress\"_\n\x18GetReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\"v\n\x1aListReconstructionsRequest\x12+\n\tpage_size\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\x89\x01\n\x1bListReconstructionsResponse\x12\x42\n\x0freconstructions\x18\x01 \x03(\x0b\x32\x18.spark.v1.ReconstructionR\x0freconstructions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n\x1aWatchReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\x12,\n\x0b\x66irst_event\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\nfirstEvent\"\xf2\x02\n\x1bWatchReconstructionResponse\x12!\n\x0c\x65vent_number\x18\x01 \x01(\x03R\x0b\x65ventNumber\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12=\n\rstage_started\x18\x03 \x01(\x0b\x32\x16.spark.v1.StageStartedH\x00R\x0cstageStarted\x12@\n\x0estage_progress\x18\x04 \x01(\x0b\x32\x17.spark.v1.StageProgressH\x00R\rstageProgress\x12>\n\x0estage_finished\x18\x05 \x01(\x0b\x32\x15.spark.v1.StageResultH\x00R\rstageFinished\x12\x36\n\x08\x66inished\x18\x06 \x01(\x0b\x32\x18.spark.v1.ReconstructionH\x00R\x08\x66inishedB\x07\n\x05\x65vent\"O\n\x0cStageStarted\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"l\n\rStageProgress\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x1a\n\x08\x66raction\x18\x02 \x01(\x01R\x08\x66raction\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"b\n\x1b\x44\x65leteReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\"x\n\x17\x44ownloadArtifactRequest\x12\x38\n\x06\x64igest\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^sha256:[0-9a-f]{64}$R\x06\x64igest\x12#\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x06offset\".\n\x18\x44ownloadArtifactResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta*\x88\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTAGE_PLAN\x10\x01\x12\x0f\n\x0bSTAGE_GUIDE\x10\x02\x12\x0f\n\x0bSTAGE_SHAPE\x10\x03\x12\x11\n\rSTAGE_TEXTURE\x10\x04\x12\x10\n\x0cSTAGE_REFINE\x10\x05\x12\x11\n\rSTAGE_PACKAGE\x10\x06*]\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x11\n\rQUALITY_DRAFT\x10\x01\x12\x14\n\x10QUALITY_STANDARD\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03*\xe7\x01\n\x13ReconstructionState\x12$\n RECONSTRUCTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECONSTRUCTION_STATE_QUEUED\x10\x01\x12 \n\x1cRECONSTRUCTION_STATE_RUNNING\x10\x02\x12\"\n\x1eRECONSTRUCTION_STATE_SUCCEEDED\x10\x03\x12\x1f\n\x1bRECONSTRUCTION_STATE_FAILED\x10\x04\x12\"\n\x1eRECONSTRUCTION_STATE_CANCELLED\x10\x05\x32\xf4\x04\n\x15ReconstructionService\x12\x89\x01\n\x14\x43reateReconstruction\x12%.spark.v1.CreateReconstructionRequest\x1a\x1d.google.longrunning.Operation\"+\xca\x41(\n\x0eReconstruction\x12\x16ReconstructionMetadata\x12Q\n\x11GetReconstruction\x12\".spark.v1.GetReconstructionRequest\x1a\x18.spark.v1.Reconstruction\x12\x62\n\x13ListReconstructions\x12$.spark.v1.ListReconstructionsRequest\x1a%.spark.v1.ListReconstructionsResponse\x12\x64\n\x13WatchReconstruction\x12$.spark.v1.WatchReconstructionRequest\x1a%.spark.v1.WatchReconstructionResponse0\x01\x12U\n\x14\x44\x65leteReconstruction\x12%.spark.v1.DeleteReconstructionRequest\x1a\x16.google.protobuf.Empty\x12[\n\x10\x44ownloadArtifact\x12!.spark.v1.DownloadArtifactRequest\x1a\".spark.v1.DownloadArtifactResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%spark/v1/reconstruction_service.proto\x12\x08spark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bspark/v1/articulation.proto\x1a\x14spark/v1/model.proto\"\xf4\x03\n\x15ReconstructionOptions\x12\x18\n\x04seed\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x04seed\x12\x39\n\x07quality\x18\x02 \x01(\x0e\x32\x11.spark.v1.QualityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x07quality\x12\x34\n\npart_hints\x18\x03 \x03(\tB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10 \"\x07r\x05\x10\x01\x18\x80\x02R\tpartHints\x12\x8b\x01\n\x0emodel_versions\x18\x04 \x03(\x0b\x32\x32.spark.v1.ReconstructionOptions.ModelVersionsEntryB0\xe2\x41\x01\x01\xbaH)\x9a\x01&\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x06r\x04\x10\x01\x18@R\rmodelVersions\x12<\n\nlast_stage\x18\x05 \x01(\x0e\x32\x0f.spark.v1.StageB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\tlastStage\x12\x42\n\x0emin_confidence\x18\x06 \x01(\x01\x42\x1b\xe2\x41\x01\x01\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\rminConfidence\x1a@\n\x12ModelVersionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe1\x01\n\x1b\x43reateReconstructionRequest\x12&\n\x05image\x18\x01 \x01(\x0c\x42\x10\xe2\x41\x01\x02\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08R\x05image\x12?\n\x07options\x18\x02 \x01(\x0b\x32\x1f.spark.v1.ReconstructionOptionsB\x04\xe2\x41\x01\x01R\x07options\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12)\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\"t\n\x08\x41rtifact\x12\x16\n\x06\x64igest\x18\x01 \x01(\tR\x06\x64igest\x12\x12\n\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n\nmedia_type\x18\x03 \x01(\tR\tmediaType\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes\"\x88\x02\n\x0bStageResult\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x30\n\tartifacts\x18\x02 \x03(\x0b\x32\x12.spark.v1.ArtifactR\tartifacts\x12.\n\x06models\x18\x03 \x03(\x0b\x32\x16.spark.v1.ModelVersionR\x06models\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\"\xdd\x03\n\x0eReconstruction\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x39\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spark.v1.ReconstructionStateB\x04\xe2\x41\x01\x03R\x05state\x12\x39\n\x07options\x18\x03 \x01(\x0b\x32\x1f.spark.v1.ReconstructionOptionsR\x07options\x12\x41\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12;\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x07\x65ndTime\x12\x33\n\x06stages\x18\x06 \x03(\x0b\x32\x15.spark.v1.StageResultB\x04\xe2\x41\x01\x03R\x06stages\x12\x34\n\x04plan\x18\x07 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanB\x04\xe2\x41\x01\x03R\x04plan\x12.\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03R\x05\x65rror\x12 \n\x08warnings\x18\t \x03(\tB\x04\xe2\x41\x01\x03R\x08warnings\"\xb8\x01\n\x16ReconstructionMetadata\x12&\n\x0ereconstruction\x18\x01 \x01(\tR\x0ereconstruction\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spark.v1.ReconstructionStateR\x05state\x12%\n\x05stage\x18\x03 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x1a\n\x08progress\x18\x04 \x01(\x01R\x08progress\"_\n\x18GetReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\"v\n\x1aListReconstructionsRequest\x12+\n\tpage_size\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\x89\x01\n\x1bListReconstructionsResponse\x12\x42\n\x0freconstructions\x18\x01 \x03(\x0b\x32\x18.spark.v1.ReconstructionR\x0freconstructions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n\x1aWatchReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\x12,\n\x0b\x66irst_event\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\nfirstEvent\"\xf2\x02\n\x1bWatchReconstructionResponse\x12!\n\x0c\x65vent_number\x18\x01 \x01(\x03R\x0b\x65ventNumber\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12=\n\rstage_started\x18\x03 \x01(\x0b\x32\x16.spark.v1.StageStartedH\x00R\x0cstageStarted\x12@\n\x0estage_progress\x18\x04 \x01(\x0b\x32\x17.spark.v1.StageProgressH\x00R\rstageProgress\x12>\n\x0estage_finished\x18\x05 \x01(\x0b\x32\x15.spark.v1.StageResultH\x00R\rstageFinished\x12\x36\n\x08\x66inished\x18\x06 \x01(\x0b\x32\x18.spark.v1.ReconstructionH\x00R\x08\x66inishedB\x07\n\x05\x65vent\"O\n\x0cStageStarted\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttempt\"l\n\rStageProgress\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x0f.spark.v1.StageR\x05stage\x12\x1a\n\x08\x66raction\x18\x02 \x01(\x01R\x08\x66raction\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"b\n\x1b\x44\x65leteReconstructionRequest\x12\x43\n\x04name\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$R\x04name\"x\n\x17\x44ownloadArtifactRequest\x12\x38\n\x06\x64igest\x18\x01 \x01(\tB \xe2\x41\x01\x02\xbaH\x19r\x17\x32\x15^sha256:[0-9a-f]{64}$R\x06\x64igest\x12#\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x06offset\".\n\x18\x44ownloadArtifactResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0cR\x04\x64\x61ta*\x88\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTAGE_PLAN\x10\x01\x12\x0f\n\x0bSTAGE_GUIDE\x10\x02\x12\x0f\n\x0bSTAGE_SHAPE\x10\x03\x12\x11\n\rSTAGE_TEXTURE\x10\x04\x12\x10\n\x0cSTAGE_REFINE\x10\x05\x12\x11\n\rSTAGE_PACKAGE\x10\x06*]\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x11\n\rQUALITY_DRAFT\x10\x01\x12\x14\n\x10QUALITY_STANDARD\x10\x02\x12\x10\n\x0cQUALITY_HIGH\x10\x03*\xe7\x01\n\x13ReconstructionState\x12$\n RECONSTRUCTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECONSTRUCTION_STATE_QUEUED\x10\x01\x12 \n\x1cRECONSTRUCTION_STATE_RUNNING\x10\x02\x12\"\n\x1eRECONSTRUCTION_STATE_SUCCEEDED\x10\x03\x12\x1f\n\x1bRECONSTRUCTION_STATE_FAILED\x10\x04\x12\"\n\x1eRECONSTRUCTION_STATE_CANCELLED\x10\x05\x32\xf4\x04\n\x15ReconstructionService\x12\x89\x01\n\x14\x43reateReconstruction\x12%.spark.v1.CreateReconstructionRequest\x1a\x1d.google.longrunning.Operation\"+\xca\x41(\n\x0eReconstruction\x12\x16ReconstructionMetadata\x12Q\n\x11GetReconstruction\x12\".spark.v1.GetReconstructionRequest\x1a\x18.spark.v1.Reconstruction\x12\x62\n\x13ListReconstructions\x12$.spark.v1.ListReconstructionsRequest\x1a%.spark.v1.ListReconstructionsResponse\x12\x64\n\x13WatchReconstruction\x12$.spark.v1.WatchReconstructionRequest\x1a%.spark.v1.WatchReconstructionResponse0\x01\x12U\n\x14\x44\x65leteReconstruction\x12%.spark.v1.DeleteReconstructionRequest\x1a\x16.google.protobuf.Empty\x12[\n\x10\x44ownloadArtifact\x12!.spark.v1.DownloadArtifactRequest\x1a\".spark.v1.DownloadArtifactResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECONSTRUCTIONOPTIONS'].fields_by_name['model_versions']._serialized_options = b'\342A\001\001\272H)\232\001&\020\020\"\032r\0302\026^[a-z][a-z0-9_]{0,62}$*\006r\004\020\001\030@'
   _globals['_RECONSTRUCTIONOPTIONS'].fields_by_name['last_stage']._loaded_options = None
   _globals['_RECONSTRUCTIONOPTIONS'].fields_by_name['last_stage']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_RECONSTRUCTIONOPTIONS'].fields_by_name['min_confidence']._loaded_options = None
+  _globals['_RECONSTRUCTIONOPTIONS'].fields_by_name['min_confidence']._serialized_options = b'\342A\001\001\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
   _globals['_CREATERECONSTRUCTIONREQUEST'].fields_by_name['image']._loaded_options = None
   _globals['_CREATERECONSTRUCTIONREQUEST'].fields_by_name['image']._serialized_options = b'\342A\001\002\272H\tz\007\020\001\030\200\200\200\010'
   _globals['_CREATERECONSTRUCTIONREQUEST'].fields_by_name['options']._loaded_options = None
@@ -74,6 +76,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECONSTRUCTION'].fields_by_name['plan']._serialized_options = b'\342A\001\003'
   _globals['_RECONSTRUCTION'].fields_by_name['error']._loaded_options = None
   _globals['_RECONSTRUCTION'].fields_by_name['error']._serialized_options = b'\342A\001\003'
+  _globals['_RECONSTRUCTION'].fields_by_name['warnings']._loaded_options = None
+  _globals['_RECONSTRUCTION'].fields_by_name['warnings']._serialized_options = b'\342A\001\003'
   _globals['_GETRECONSTRUCTIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETRECONSTRUCTIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H(r&2$^reconstructions/[a-zA-Z0-9-]{1,64}$'
   _globals['_LISTRECONSTRUCTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -92,46 +96,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADARTIFACTREQUEST'].fields_by_name['offset']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
   _globals['_RECONSTRUCTIONSERVICE'].methods_by_name['CreateReconstruction']._loaded_options = None
   _globals['_RECONSTRUCTIONSERVICE'].methods_by_name['CreateReconstruction']._serialized_options = b'\312A(\n\016Reconstruction\022\026ReconstructionMetadata'
-  _globals['_STAGE']._serialized_start=3339
-  _globals['_STAGE']._serialized_end=3475
-  _globals['_QUALITY']._serialized_start=3477
-  _globals['_QUALITY']._serialized_end=3570
-  _globals['_RECONSTRUCTIONSTATE']._serialized_start=3573
-  _globals['_RECONSTRUCTIONSTATE']._serialized_end=3804
+  _globals['_STAGE']._serialized_start=3441
+  _globals['_STAGE']._serialized_end=3577
+  _globals['_QUALITY']._serialized_start=3579
+  _globals['_QUALITY']._serialized_end=3672
+  _globals['_RECONSTRUCTIONSTATE']._serialized_start=3675
+  _globals['_RECONSTRUCTIONSTATE']._serialized_end=3906
   _globals['_RECONSTRUCTIONOPTIONS']._serialized_start=321
-  _globals['_RECONSTRUCTIONOPTIONS']._serialized_end=753
-  _globals['_RECONSTRUCTIONOPTIONS_MODELVERSIONSENTRY']._serialized_start=689
-  _globals['_RECONSTRUCTIONOPTIONS_MODELVERSIONSENTRY']._serialized_end=753
-  _globals['_CREATERECONSTRUCTIONREQUEST']._serialized_start=756
-  _globals['_CREATERECONSTRUCTIONREQUEST']._serialized_end=981
-  _globals['_ARTIFACT']._serialized_start=983
-  _globals['_ARTIFACT']._serialized_end=1099
-  _globals['_STAGERESULT']._serialized_start=1102
-  _globals['_STAGERESULT']._serialized_end=1366
-  _globals['_RECONSTRUCTION']._serialized_start=1369
-  _globals['_RECONSTRUCTION']._serialized_end=1812
-  _globals['_RECONSTRUCTIONMETADATA']._serialized_start=1815
-  _globals['_RECONSTRUCTIONMETADATA']._serialized_end=1999
-  _globals['_GETRECONSTRUCTIONREQUEST']._serialized_start=2001
-  _globals['_GETRECONSTRUCTIONREQUEST']._serialized_end=2096
-  _globals['_LISTRECONSTRUCTIONSREQUEST']._serialized_start=2098
-  _globals['_LISTRECONSTRUCTIONSREQUEST']._serialized_end=2216
-  _globals['_LISTRECONSTRUCTIONSRESPONSE']._serialized_start=2219
-  _globals['_LISTRECONSTRUCTIONSRESPONSE']._serialized_end=2356
-  _globals['_WATCHRECONSTRUCTIONREQUEST']._serialized_start=2359
-  _globals['_WATCHRECONSTRUCTIONREQUEST']._serialized_end=2502
-  _globals['_WATCHRECONSTRUCTIONRESPONSE']._serialized_start=2505
-  _globals['_WATCHRECONSTRUCTIONRESPONSE']._serialized_end=2875
-  _globals['_STAGESTARTED']._serialized_start=2877
-  _globals['_STAGESTARTED']._serialized_end=2956
-  _globals['_STAGEPROGRESS']._serialized_start=2958
-  _globals['_STAGEPROGRESS']._serialized_end=3066
-  _globals['_DELETERECONSTRUCTIONREQUEST']._serialized_start=3068
-  _globals['_DELETERECONSTRUCTIONREQUEST']._serialized_end=3166
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=3168
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=3288
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=3290
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=3336
-  _globals['_RECONSTRUCTIONSERVICE']._serialized_start=3807
-  _globals['_RECONSTRUCTIONSERVICE']._serialized_end=4435
+  _globals['_RECONSTRUCTIONOPTIONS']._serialized_end=821
+  _globals['_RECONSTRUCTIONOPTIONS_MODELVERSIONSENTRY']._serialized_start=757
+  _globals['_RECONSTRUCTIONOPTIONS_MODELVERSIONSENTRY']._serialized_end=821
+  _globals['_CREATERECONSTRUCTIONREQUEST']._serialized_start=824
+  _globals['_CREATERECONSTRUCTIONREQUEST']._serialized_end=1049
+  _globals['_ARTIFACT']._serialized_start=1051
+  _globals['_ARTIFACT']._serialized_end=1167
+  _globals['_STAGERESULT']._serialized_start=1170
+  _globals['_STAGERESULT']._serialized_end=1434
+  _globals['_RECONSTRUCTION']._serialized_start=1437
+  _globals['_RECONSTRUCTION']._serialized_end=1914
+  _globals['_RECONSTRUCTIONMETADATA']._serialized_start=1917
+  _globals['_RECONSTRUCTIONMETADATA']._serialized_end=2101
+  _globals['_GETRECONSTRUCTIONREQUEST']._serialized_start=2103
+  _globals['_GETRECONSTRUCTIONREQUEST']._serialized_end=2198
+  _globals['_LISTRECONSTRUCTIONSREQUEST']._serialized_start=2200
+  _globals['_LISTRECONSTRUCTIONSREQUEST']._serialized_end=2318
+  _globals['_LISTRECONSTRUCTIONSRESPONSE']._serialized_start=2321
+  _globals['_LISTRECONSTRUCTIONSRESPONSE']._serialized_end=2458
+  _globals['_WATCHRECONSTRUCTIONREQUEST']._serialized_start=2461
+  _globals['_WATCHRECONSTRUCTIONREQUEST']._serialized_end=2604
+  _globals['_WATCHRECONSTRUCTIONRESPONSE']._serialized_start=2607
+  _globals['_WATCHRECONSTRUCTIONRESPONSE']._serialized_end=2977
+  _globals['_STAGESTARTED']._serialized_start=2979
+  _globals['_STAGESTARTED']._serialized_end=3058
+  _globals['_STAGEPROGRESS']._serialized_start=3060
+  _globals['_STAGEPROGRESS']._serialized_end=3168
+  _globals['_DELETERECONSTRUCTIONREQUEST']._serialized_start=3170
+  _globals['_DELETERECONSTRUCTIONREQUEST']._serialized_end=3268
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=3270
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=3390
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=3392
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=3438
+  _globals['_RECONSTRUCTIONSERVICE']._serialized_start=3909
+  _globals['_RECONSTRUCTIONSERVICE']._serialized_end=4537
 # @@protoc_insertion_point(module_scope)

@@ -62,7 +62,7 @@ RECONSTRUCTION_STATE_FAILED: ReconstructionState
 RECONSTRUCTION_STATE_CANCELLED: ReconstructionState
 
 class ReconstructionOptions(_message.Message):
-    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage")
+    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage", "min_confidence")
     class ModelVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,12 +75,14 @@ class ReconstructionOptions(_message.Message):
     PART_HINTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_STAGE_FIELD_NUMBER: _ClassVar[int]
+    MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     seed: int
     quality: Quality
     part_hints: _containers.RepeatedScalarFieldContainer[str]
     model_versions: _containers.ScalarMap[str, str]
     last_stage: Stage
-    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ...) -> None: ...
+    min_confidence: float
+    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ..., min_confidence: _Optional[float] = ...) -> None: ...
 
 class CreateReconstructionRequest(_message.Message):
     __slots__ = ("image", "options", "request_id", "validate_only")
@@ -121,7 +123,7 @@ class StageResult(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[_model_pb2.ModelVersion, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Reconstruction(_message.Message):
-    __slots__ = ("name", "state", "options", "create_time", "end_time", "stages", "plan", "error")
+    __slots__ = ("name", "state", "options", "create_time", "end_time", "stages", "plan", "error", "warnings")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +132,7 @@ class Reconstruction(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ReconstructionState
     options: ReconstructionOptions
@@ -138,7 +141,8 @@ class Reconstruction(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[StageResult]
     plan: _articulation_pb2.ArticulationPlan
     error: _status_pb2.Status
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReconstructionState, str]] = ..., options: _Optional[_Union[ReconstructionOptions, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageResult, _Mapping]]] = ..., plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReconstructionState, str]] = ..., options: _Optional[_Union[ReconstructionOptions, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageResult, _Mapping]]] = ..., plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ReconstructionMetadata(_message.Message):
     __slots__ = ("reconstruction", "state", "stage", "progress")
