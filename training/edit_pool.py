@@ -20,6 +20,9 @@ CHUNK = 32
 RENDER_SHARE = 0.4
 """Of a run's time that goes into new views."""
 
+MOST_SECONDS = 5.0
+"""Longest time at once, since compilation is no work that asks for new views."""
+
 
 class Pool:
     """The latest views of a library's objects.
@@ -61,7 +64,7 @@ class Pool:
     def keep_fresh(self) -> None:
         """Render for as long as `RENDER_SHARE` allows after the work done since the last call."""
         before = self._now()
-        end = before + RENDER_SHARE / (1 - RENDER_SHARE) * (before - self._resumed)
+        end = before + min(RENDER_SHARE / (1 - RENDER_SHARE) * (before - self._resumed), MOST_SECONDS)
         while self._now() < end:
             self.renew()
         self._resumed = self._now()
