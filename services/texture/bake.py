@@ -78,7 +78,7 @@ def patch_side(mesh: UvMesh, texture_size: int, spacing: float) -> int:
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
     (ux, uy), (vx, vy) = (flat[:, 1] - flat[:, 0]).T, (flat[:, 2] - flat[:, 0]).T
     texel = np.sqrt(area / max(np.abs(ux * vy - uy * vx).sum(), 1e-12))
-    return 2 ** max(int(np.floor(np.log2(max(spacing / max(texel, 1e-12), 1.0)))), 0)
+    return 1 << int(np.log2(max(spacing / max(texel, 1e-12), 1.0)))
 
 
 def corner_normals(vertices: Array, faces: IntArray) -> Array:

@@ -164,9 +164,10 @@ class TextureModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
 
 def compose(recipes: Tensor, colors: Tensor) -> Tensor:
-    """(..., 3) colours by recipes (..., RECIPE_CHANNELS) from what the pictures hold for the points (..., SOURCES, 3)."""
+    """(..., 3) colours by recipes (..., RECIPE_CHANNELS) from those that the pictures hold (..., SOURCES, 3)."""
     weights, painted, gain, offset = recipes.split([SOURCES, 3, 3, 3], -1)
-    return ((weights[..., None] * colors).sum(-2) + painted) * gain + offset
+    corrected: Tensor = ((weights[..., None] * colors).sum(-2) + painted) * gain + offset
+    return corrected
 
 
 def texel_colors(view: View, points: Tensor, recipes: Tensor) -> Tensor:

@@ -102,7 +102,8 @@ def maps(view: View, windows: Tensor) -> Tensor:
     colors = torch.cat([sample(picture, image) for picture in pictures], -1) * 2 - 1
     whole, part = at_pixel(view.object_depth, image), at_pixel(view.part_depth, image)
     masks = torch.stack([whole.isfinite(), part.isfinite(), part.isfinite() & (part <= whole + DEPTH_SCALE)], -1)
-    return torch.cat([colors, masks.to(colors.dtype)], -1).transpose(1, 2).unflatten(-1, (MAP_SIZE, MAP_SIZE))
+    channels = torch.cat([colors, masks.to(colors.dtype)], -1).transpose(1, 2)
+    return channels.reshape(*channels.shape[:2], MAP_SIZE, MAP_SIZE)
 
 
 def look_up(view: View, points: Tensor, image: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ Furniture and appliances are made of flat sides, which this maps without distort
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +41,9 @@ NEIGHBOUR_WEIGHT = 0.5
 PADDING = 3
 """Texels between charts while packing."""
 
-BEST_FILL = 0.8
-"""Share of the texture that charts cover when everything fits well."""
+OVERSIZE = 1.5
+"""How much larger than asked xatlas makes an atlas whose density it finds, about."""
 
-DENSITY_STEP = 0.94
-MAX_ATTEMPTS = 20
 MAX_SPLITS = 8
 
 
@@ -121,7 +118,7 @@ def _components(labels: IntArray, neighbours: IntArray) -> IntArray:
 
 
 def _pack(vertices: Array, faces: IntArray, directions: IntArray, charts: IntArray, texture_size: int) -> UvMesh:
-    """Lay each chart flat and let xatlas place them, as large as still fits one square."""
+    """Lay each chart flat and let xatlas place them."""
     import xatlas  # here, so that training can save the pipeline on machines that lack it
 
     corner_chart = charts.repeat(3)
@@ -132,39 +129,17 @@ def _pack(vertices: Array, faces: IntArray, directions: IntArray, charts: IntArr
     planes = PLANES[chart_direction[keys // len(vertices)]]
     flat = np.einsum("vij,vj->vi", planes, vertices[source])
     faces = indices.reshape(-1, 3)
-    for density, resolution in _attempts(flat, faces, charts, texture_size):
-        atlas = xatlas.Atlas()
-        atlas.add_uv_mesh(
-            (flat * density).astype(np.float32), faces.astype(np.uint32), charts[:, None].astype(np.uint32)
-        )
-        options = xatlas.PackOptions()
-        options.texels_per_unit, options.resolution, options.padding = 1.0, resolution, PADDING
-        options.rotate_charts = False  # xatlas turns a chart by mirroring it
-        atlas.generate(xatlas.ChartOptions(), options)
-        if atlas.atlas_count <= 1:
-            break
+    atlas = xatlas.Atlas()
+    corners = (flat * texture_size).astype(np.float32)
+    atlas.add_uv_mesh(corners, faces.astype(np.uint32), charts[:, None].astype(np.uint32))
+    options = xatlas.PackOptions()
+    options.texels_per_unit, options.padding = 0.0, PADDING  # xatlas finds the density
+    options.resolution = round(texture_size / OVERSIZE)
+    options.rotate_charts = False  # xatlas turns a chart by mirroring it
+    atlas.generate(xatlas.ChartOptions(), options)
     mapping, packed, uvs = atlas.get_mesh(0)
     uvs = np.asarray(uvs, dtype=np.float64) * (atlas.width, atlas.height) / max(atlas.width, atlas.height, 1)
     return UvMesh(vertices[source[mapping]], np.asarray(packed, dtype=np.int64), uvs.clip(0, 1), charts)
-
-
-def _attempts(flat: Array, faces: IntArray, charts: IntArray, texture_size: int) -> Iterator[tuple[float, int]]:
-    """Texels a unit to try with a side of the atlas, from a density that leaves hardly a gap downwards.
-
-    The last has side 0, which lets the atlas grow as it needs: thousands of tiny charts may not fit at any density.
-    """
-    corners = flat[faces]
-    (ux, uy), (vx, vy) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
-    area = np.abs(ux * vy - uy * vx).sum() / 2
-    low, high = np.full((charts.max() + 1, 2), np.inf), np.full((charts.max() + 1, 2), -np.inf)
-    np.minimum.at(low, charts, corners.min(1))
-    np.maximum.at(high, charts, corners.max(1))
-    longest = max(float((high - low).max()), 1e-6)
-    density = min(texture_size * np.sqrt(BEST_FILL / max(area, 1e-12)), (texture_size - 2 * PADDING) / longest)
-    if len(low) * (2 * PADDING) ** 2 < texture_size**2:
-        for attempt in range(MAX_ATTEMPTS):
-            yield density * DENSITY_STEP**attempt, texture_size
-    yield density, 0
 
 
 def texel_corners(mesh: UvMesh, texture_size: int) -> torch.Tensor:
