@@ -27,7 +27,7 @@ from training.scene import Scene
 from training.surface import sample_surface as sample_solids
 
 STEPS, GUIDANCE = 10, 2.0
-SETTINGS = ((6, 1.0), (6, 2.0), (10, 1.0), (10, 1.5), (10, 2.5), (20, 1.0), (20, 2.0), (40, 2.0))
+SETTINGS = ((6, 2.0), (10, 1.0), (10, 1.5), (10, 3.0), (20, 2.0))
 """Steps and guidance that `Judge.settings` compares."""
 
 RESOLUTION = 64

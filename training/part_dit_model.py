@@ -105,7 +105,8 @@ class ShapeModel(nn.Module):
         data = _with_boxes(latents, box_frame.encode(boxes) - reference).flatten(0, 1)
         level = torch.randn(batch, device=device).sigmoid().repeat_interleave(count)
         noise = torch.randn_like(data)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
+        kind = "cuda" if parents.is_cuda else "cpu"
+        with torch.autocast(kind, torch.bfloat16, enabled=parents.is_cuda, cache_enabled=False):
             tokens = self.encode_images(pixels)
             velocity = self.transformer(
                 data.lerp(noise, level[:, None, None]),

@@ -56,7 +56,7 @@ def mistake_parts(images: Tensor) -> Tensor:
     other = torch.randint(count, (batch, count), device=device)
     chance = torch.rand(batch, count, device=device)
     shown = torch.where(chance < WRONG_PART, other, own)
-    images = images[torch.arange(batch, device=device)[:, None], shown]
+    images = images.take_along_dim(shown[..., None, None, None], 1)
     mirrored = (chance > 1 - MIRRORED)[..., None, None, None]
     unseen = ((chance > 0.5) & (chance < 0.5 + UNSEEN))[..., None, None, None]
     return torch.where(mirrored, images.flip(3), images).masked_fill(unseen, 255)

@@ -33,7 +33,10 @@ from training.train_vae import compile_blocks
 
 RENEW_STEPS = 25
 EVALUATE_SECONDS = 120.0
-HELD_OUT_OBJECTS, FINAL_OBJECTS = 24, 48
+HELD_OUT_OBJECTS, FINAL_OBJECTS = 24, 32
+JUDGE_SECONDS = 60.0
+"""Kept of a run for the last judgement."""
+
 HELD_OUT_QUERIES = 4096
 
 
@@ -75,12 +78,13 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         compile_blocks(model.transformer, dynamic=True)
         for layer in model.image_encoder.encoder.layer:
             layer.compile(dynamic=True)
+    kept = 0.0 if options.toy else JUDGE_SECONDS
     loop = Loop(
         "part_dit",
         model,
         options.state,
-        options.run_seconds,
-        options.total_seconds,
+        options.run_seconds - kept,
+        options.total_seconds - kept,
         muon_lr=options.lr,
         adam_lr=options.lr,
         warmup=options.warmup,

@@ -74,8 +74,8 @@ class Reconstruction(nn.Module):
         self.truncation = truncation
 
     def forward(self, cloud: Tensor, query: Tensor) -> dict[str, Tensor]:
-        kind = cloud.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda", cache_enabled=False):
+        kind = "cuda" if cloud.is_cuda else "cpu"
+        with torch.autocast(kind, torch.bfloat16, enabled=cloud.is_cuda, cache_enabled=False):
             posterior = self.vae.encode(cloud)
             field = self.vae.query(self.vae.decode(posterior.sample()), query[..., :3])
         target = (-query[..., 3] / self.truncation).clamp(-1, 1)
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
     library = cached_library(options.library, range(options.objects), Split.TRAIN, options.processes)
-    train = load(library.to(device), options.objects, options.pool)
+    train = load(library.to(device), options.sampled, options.pool)
     count = min(HELD_OUT_OBJECTS, options.objects)
     held_out = load(build_library(range(count), Split.VAL).to(device), count, options.pool)
     del library
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = {
         "program": "training.train_vae",
         "model": asdict(size),
-        "objects": options.objects,
+        "objects": min(options.objects, options.sampled),
         "batch": options.batch,
         "points": options.points,
         "queries": options.queries,
@@ -196,6 +196,7 @@ def compile_blocks(module: nn.Module, dynamic: bool | None = None) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = training_parser(__doc__, objects=30_000)
+    parser.add_argument("--sampled", type=int, default=30_000, help="of the objects, about; 160 kB each")
     parser.add_argument("--batch", type=int, default=512, help="parts a step")
     parser.add_argument("--points", type=int, default=1024, help="surface points that the encoder sees")
     parser.add_argument("--queries", type=int, default=1024, help="distances a part and step")
