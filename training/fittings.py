@@ -271,8 +271,16 @@ def knob(
 
 
 def button(
-    b: Builder, look: Look, low: Corner, high: Corner, longest: float, caption: str, *, parent: int, bezel: Look | None = None,
-) -> int:  # fmt: skip
+    b: Builder,
+    look: Look,
+    low: Corner,
+    high: Corner,
+    longest: float,
+    caption: str,
+    *,
+    parent: int,
+    bezel: Look | None = None,
+) -> int:
     """A push button that stands on a front face: it fills the box but for the room that it travels.
 
     Args:

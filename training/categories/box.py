@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,25 +31,20 @@ LAYOUT = {
 }
 
 
-def _fits(layout: dict[str, Any]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     kind = layout["kind"]
     if (layout["lids"] == "halves") != (kind == "carton"):
         return False
     if kind == "carton":
-        return (
-            layout["drawers"] == 0
-            and layout["lid"] == "flat"
-            and layout["front"] == "plain"
-            and layout["latch"] == "none"
-            and layout["base"] == "none"
-        )
+        plain = {"drawers": 0, "lid": "flat", "front": "plain", "latch": "none", "base": "none"}
+        return all(layout[name] == value for name, value in plain.items())
     if layout["drawers"] and (kind not in ("chest", "tool box") or layout["front"] in ("straps", "ribs")):
         return False
     if layout["lid"] == "arched" and (kind not in ("trunk", "chest") or layout["lids"] == "two"):
         return False
     if kind == "crate" and (layout["front"] != "ribs" or layout["base"] != "none"):
         return False
-    return kind != "cooler" or layout["front"] == "plain"
+    return bool(kind != "cooler" or layout["front"] == "plain")
 
 
 def build(draw: Draw) -> ObjectSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from training.builder import Builder
@@ -15,20 +16,21 @@ from training.primitives import Look
 from training.spec import ObjectSpec
 
 LAYOUT = {
-    "kind": ("strip", "strip", "on the door", "hidden", "drawers", "counter"),
+    "kind": ("strip", "on the door", "hidden", "drawers", "counter"),
     "knobs": (0, 1, 2),
     "buttons": (0, 1, 2, 3, 4, 5, 6),
     "width": ("slim", "full"),
     "face": ("slab", "soft", "shaker", "inlay"),
     "base": ("plinth", "bare"),
-}  # fmt: skip
-LAYOUT["kind"] = ("strip", "on the door", "hidden", "drawers", "counter")
+}
 
 
-def _fits(layout: dict[str, Any]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     if layout["kind"] in ("hidden", "drawers") and layout["knobs"] + layout["buttons"]:
         return False
-    return layout["knobs"] + layout["buttons"] <= 7 and not (layout["kind"] == "counter" and layout["face"] == "shaker")
+    return bool(
+        layout["knobs"] + layout["buttons"] <= 7 and not (layout["kind"] == "counter" and layout["face"] == "shaker")
+    )
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -84,15 +86,15 @@ def build(draw: Draw) -> ObjectSpec:
     if kind == "drawers":
         middle = y0 + (y1 - y0) * draw.uniform(0.45, 0.55)
         b.box(0, shell, (wall, middle - 0.008, wall), (width - wall, middle + 0.008, depth - 0.001))
-        for low, high in ((y0, middle), (middle, y1)):
+        for below, above in ((y0, middle), (middle, y1)):
             caption = f"A {fronts.leaf.words()} drawer of a dishwasher"
             drawer(
                 b,
                 fronts,
-                (GAP / 2, low + GAP / 2, depth + GAP),
-                (width - GAP / 2, high - GAP / 2, depth + GAP + thick),
-                (wall, low + wall, wall),
-                (width - wall, high - wall, depth),
+                (GAP / 2, below + GAP / 2, depth + GAP),
+                (width - GAP / 2, above - GAP / 2, depth + GAP + thick),
+                (wall, below + wall, wall),
+                (width - wall, above - wall, depth),
                 caption,
             )
         return b.finish("dishwasher", draw.style(layout))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ LAYOUT = {
 }
 
 
-def _fits(layout: dict[str, Any]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     kind = layout["kind"]
     slides = kind.startswith(("barn", "sliding"))
     if slides != (layout["opener"] == "pull") and slides:
@@ -36,11 +37,8 @@ def _fits(layout: dict[str, Any]) -> bool:
         return False
     if kind.startswith("barn") and (layout["around"] != "wall" or layout["leaf"] in ("glass", "muntin")):
         return False
-    if kind.startswith("sliding") and (
-        layout["around"] not in ("nothing", "wall") or layout["leaf"] not in ("glass", "muntin", "slab")
-    ):
-        return False
-    return True
+    panes = layout["around"] in ("nothing", "wall") and layout["leaf"] in ("glass", "muntin", "slab")
+    return bool(panes or not kind.startswith("sliding"))
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -97,7 +95,7 @@ def _leaf(
     active: bool,
 ) -> None:
     """A hinged leaf with its opener; hinges show on the other side."""
-    (x0, y0, z0), (x1, y1, z1) = low, high
+    (x0, y0, _), (x1, y1, z1) = low, high
     caption = f"The {style.words()} leaf of a door, hinged on the {hinge}."
     link = b.link("door", style.look, caption, 0, swing(hinge, low, high, spread(draw, 90.0)))
     panels(b, link, style, layout["leaf"], low, high)
@@ -219,7 +217,7 @@ def _barn(
     link = b.link(
         "door",
         style.look,
-        f"The {style.words()} leaf of a sliding door, hung on a rail, opening to the {'right' if side > 0 else 'left'}.",
+        f"The {style.words()} leaf of a sliding door, hung on a rail, opening to the {_side(side)}.",
         0,
         slide((float(side), 0.0, 0.0), middle, travel),
     )
@@ -255,8 +253,12 @@ def _patio(
     leaf(b, 0, style, (far[0], 0.0, back[0]), (far[1], height, back[1]))
     low, high = (near[0], 0.008, front[0]), (near[1], height - GAP, front[1])
     middle = (sum(near) / 2, height / 2, sum(front) / 2)
-    words = f"The {style.words()} sliding leaf of a door, in front of a fixed one, opening to the {'right' if side > 0 else 'left'}."
+    words = f"The {style.words()} sliding leaf of a door, in front of a fixed one, opening to the {_side(side)}."
     link = b.link("door", style.look, words, 0, slide((float(side), 0.0, 0.0), middle, 0.92 * (width - half)))
     leaf(b, link, style, low, high)
     x = near[0] + 0.5 * style.frame if side > 0 else near[1] - 0.5 * style.frame
     handle(b, link, Handle(draw.pool(("bar", "rail", "slot"), ("bracket",)), metal), x, 1.0, high[2], 0.3, upright=True)
+
+
+def _side(sign: int) -> str:
+    return "right" if sign > 0 else "left"

@@ -22,6 +22,13 @@ LAYOUT = {
     "mark": ("none", "disc", "bar", "stripe"),
     "front": ("notch", "lip", "latch"),
 }
+THICKNESS = {
+    "thin": ((0.008, 0.012), (0.004, 0.006)),
+    "usual": ((0.013, 0.02), (0.006, 0.01)),
+    "thick": ((0.022, 0.03), (0.01, 0.015)),
+    "rugged": ((0.032, 0.045), (0.018, 0.025)),
+}
+"""Ranges of the base's and of the display's thickness [m]."""
 SEAM = 0.0022
 """Gap between display and base [m]."""
 
@@ -33,10 +40,7 @@ def build(draw: Draw) -> ObjectSpec:
     other, keys = finish(draw, SHELL), finish(draw, PANEL)
     width = draw.uniform(0.28, 0.4)
     depth = width * draw.uniform(0.62, 0.76)
-    deck, lid = {
-        "thin": (draw.uniform(0.008, 0.012), draw.uniform(0.004, 0.006)), "usual": (draw.uniform(0.013, 0.02), draw.uniform(0.006, 0.01)),
-        "thick": (draw.uniform(0.022, 0.03), draw.uniform(0.01, 0.015)), "rugged": (draw.uniform(0.032, 0.045), draw.uniform(0.018, 0.025)),
-    }[layout["body"]]  # fmt: skip
+    deck, lid = (draw.uniform(*span) for span in THICKNESS[layout["body"]])
     r = draw.uniform(0.008, 0.02)
     b = Builder(draw.rng)
     b.link("body", base, f"The {base.words} base of a laptop with its keyboard.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from training.builder import Builder
@@ -27,7 +28,7 @@ LAYOUT = {
 }
 
 
-def _fits(layout: dict[str, Any]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     kind = layout["kind"]
     stove = kind in ("range", "wide range")
     if stove == (layout["top"] == "none") or (
@@ -38,7 +39,7 @@ def _fits(layout: dict[str, Any]) -> bool:
         return False
     if layout["side"] != "bottom" and kind not in ("wall", "double wall"):
         return False
-    return layout["knobs"] + layout["buttons"] <= (9 if kind == "wide range" else 7 if stove else 5)
+    return bool(layout["knobs"] + layout["buttons"] <= (9 if kind == "wide range" else 7 if stove else 5))
 
 
 def build(draw: Draw) -> ObjectSpec:

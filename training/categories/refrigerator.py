@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, spread, swing, tub
@@ -22,18 +25,21 @@ LAYOUT = {
     "base": ("grille", "legs", "bare"),
 }  # fmt: skip
 
+SPLIT = {"freezer on top": (0.62, 0.74), "freezer below": (0.3, 0.42), "four doors": (0.4, 0.5)}
+"""Height of the lower door as a share of the whole, where doors stand above each other."""
 
-def _fits(layout: dict[str, object]) -> bool:
+
+def _fits(layout: Mapping[str, Any]) -> bool:
     kind, drawers, face = layout["doors"], layout["drawers"], layout["face"]
     if kind in WIDE and layout["hinge"] != "left":
         return False
     if (face == "glass" or kind in ("chest freezer", "mini")) and layout["dispenser"]:
         return False
     if kind == "chest freezer":
-        return drawers in (0, 1) and face == "flat"
+        return bool(drawers in (0, 1) and face == "flat")
     if kind in ("mini", "freezer on top", "side by side"):
-        return drawers == 0
-    return drawers != 0 if kind == "french" else drawers != 3 or kind == "freezer below"
+        return bool(drawers == 0)
+    return bool(drawers != 0 if kind == "french" else drawers != 3 or kind == "freezer below")
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -74,13 +80,11 @@ def build(draw: Draw) -> ObjectSpec:
         stand(b, "round", RUBBER, metal, (0.02, 0, 0.02), (width - 0.02, base + 0.01, depth - 0.02))
 
     count = layout["drawers"]
-    low_share = {0: {"freezer on top": draw.uniform(0.62, 0.74), "freezer below": draw.uniform(0.3, 0.42), "four doors": draw.uniform(0.4, 0.5)}.get(kind, 0.0)}.get(
-        count, 0.14 + 0.17 * count * draw.uniform(0.9, 1.1)
-    )  # fmt: skip
-    y_split = base + (height - base) * low_share
+    share = 0.14 + 0.17 * count * draw.uniform(0.9, 1.1) if count else draw.uniform(*SPLIT.get(kind, (0.0, 0.0)))
+    y_split = base + (height - base) * share
     x_split = width * (draw.uniform(0.38, 0.5) if kind == "side by side" else 0.5)
     fresh = (base, y_split) if kind == "freezer on top" else (y_split, height)
-    if low_share:
+    if share:
         b.box(0, LINER, (wall / 2, y_split - 0.02, 0.01), (width - wall / 2, y_split + 0.02, depth - 0.002))
     if kind == "side by side":
         b.box(0, LINER, (x_split - 0.02, base + wall / 2, 0.01), (x_split + 0.02, height - wall / 2, depth - 0.002))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +29,15 @@ KEYS = {"four": (4, 1), "nine": (3, 3), "twelve": (3, 4)}
 """Columns and rows of real keys."""
 
 
+def _fits(layout: Mapping[str, Any]) -> bool:
+    real, tall = layout["keys"] in KEYS, layout["size"] == "tall"
+    if real and (" and " in layout["opener"] or (tall and layout["keys"] != "four")):
+        return False
+    return bool(tall or layout["hinge"] != "double")
+
+
 def build(draw: Draw) -> ObjectSpec:
-    layout = draw.layout(
-        LAYOUT, lambda x: (x["keys"] in ("none", "printed", "four") or x["size"] != "tall") and (x["hinge"] != "double" or x["size"] == "tall") and (x["keys"] in ("none", "printed") or " and " not in x["opener"])
-    )  # fmt: skip
+    layout = draw.layout(LAYOUT, _fits)
     shell, metal, keys = finish(draw, SAFE), finish(draw, FITTING), finish(draw, PANEL)
     front = shell if draw.chance(0.7) else finish(draw, SAFE)
     size = layout["size"]
@@ -199,7 +206,7 @@ def _openers(
 def _turning_handle(
     b: Builder, look: Look, kind: str, x: float, y: float, z: float, radius: float, parent: int, toward: int
 ) -> None:
-    """A lever (one arm that points towards the hinge and is pressed down) or a wheel (ring and spokes), by 90 degrees."""
+    """A lever (one arm that points towards the hinge and is pressed down) or a wheel (ring and spokes): 90 degrees."""
     down = np.array((0.0, 0.0, -1.0 if toward > 0 else 1.0)) if kind == "lever" else np.array((0.0, 0.0, -1.0))
     joint = Joint(JointType.REVOLUTE, down, np.array((x, y, z)), 0.0, math.pi / 2)
     link = b.link("handle", look, f"The {look.words} {kind} handle of a safe's door.", parent, joint)

@@ -1,11 +1,12 @@
-"""Cabinets, sideboards, chests of drawers, wardrobes, bookcases, tool cabinets: columns of drawers, doors and shelves."""
+"""Cabinets, sideboards, chests of drawers, wardrobes, bookcases, tool cabinets: columns of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.builder import MAX_PARTS, Builder
+from services.vlm.vocabulary import MAX_PARTS
+from training.builder import Builder
 from training.cabinetry import Case, Column, fill, moving
 from training.draw import Draw
 from training.fittings import Fronts, spread
@@ -19,8 +20,8 @@ LAYOUT = {
     "columns": (1, 2, 3, 4),
     "rows": (1, 2, 3, 4, 5),
     "fill": (
-        "drawers", "doors", "pairs", "drawers over doors", "doors over drawers", "columns", "open over doors", "sliding",
-        "flaps", "mixed",
+        "drawers", "doors", "pairs", "drawers over doors", "doors over drawers", "columns", "open over doors",
+        "sliding", "flaps", "mixed",
     ),
     "leaf": ("slab", "shaker", "raised", "planks", "louvre", "glass", "muntin", "mesh", "inlay", "double"),
     "base": ("none", "plinth", "straight", "round", "tapered", "sled", "hairpin", "bracket", "casters"),
@@ -117,7 +118,7 @@ def _proportions(layout: Mapping[str, Any]) -> tuple[tuple[float, float], tuple[
     return ((0.5, 0.9) if rows < 2 else (0.4 * rows, 0.62 * rows)) if rows < 4 else (1.7, 2.1), (0.34, 0.55)
 
 
-def _columns(draw: Draw, layout: Mapping[str, Any]) -> list[Column]:
+def _columns(draw: Draw, layout: Mapping[str, Any]) -> Sequence[Column]:
     """The cells of a layout, column by column from the left, each from the bottom up."""
     count, rows, kind = layout["columns"], layout["rows"], layout["fill"]
     if kind == "mixed":

@@ -18,7 +18,8 @@ from training.supports import LEGS, leg_pair
 
 PEDESTALS: dict[str, Column] = {
     "nothing": (), "drawer": ("open", "drawer"), "two drawers": ("drawer", "drawer"),
-    "three drawers": ("drawer",) * 3, "four drawers": ("drawer",) * 4, "door": ("left",), "drawer and door": ("left", "drawer"),
+    "three drawers": ("drawer",) * 3, "four drawers": ("drawer",) * 4, "door": ("left",),
+    "drawer and door": ("left", "drawer"),
 }  # fmt: skip
 """Fillings of a side cabinet, from the bottom up."""
 KINDS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
@@ -49,7 +50,7 @@ def build(draw: Draw) -> ObjectSpec:
     top = wood if draw.chance(0.55) else finish(draw, GLASS) if draw.chance(0.12) else finish(draw, WOOD)
     front = wood if draw.chance(0.6) else finish(draw, WOOD)
     few = _count(layout) <= FEW
-    grip = draw_handle(draw, *((SEEN, HELD_OUT) if few else (SMALL_SEEN, SMALL_HELD_OUT)), metal)
+    grip = draw_handle(draw, SEEN if few else SMALL_SEEN, HELD_OUT if few else SMALL_HELD_OUT, metal)
     leaf = Leaf(
         draw.pick(("slab", "slab", "shaker", "raised", "inlay") if few else ("slab", "slab", "inlay")),
         front,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +26,10 @@ LAYOUT = {
 }
 
 
-def _fits(layout: dict[str, str]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     if layout["tank"] == "none":
-        return layout["flush"] in ("plate", "none")
-    return layout["flush"] not in ("plate", "none") and layout["foot"] != "wall"
+        return bool(layout["flush"] in ("plate", "none"))
+    return bool(layout["flush"] not in ("plate", "none") and layout["foot"] != "wall")
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -36,9 +38,9 @@ def build(draw: Draw) -> ObjectSpec:
     cover = finish(draw, WOOD) if layout["seat"] == "wood" else bowl
     width = draw.uniform(0.34, 0.39)
     r = width / 2
-    length = r * {"round": 1.5, "long": 1.95, "square": 1.7}[layout["shape"]]
+    length = r * {"round": 1.62, "long": 1.95, "square": 1.7}[layout["shape"]]
     height = draw.uniform(0.36, 0.43)
-    rear = -draw.uniform(0.09, 0.13)
+    rear = -draw.uniform(0.12, 0.15)
 
     b = Builder(draw.rng)
     b.link("body", bowl, f"The {bowl.words} bowl of a toilet{'' if layout['tank'] == 'none' else ' with its tank'}.")
@@ -47,19 +49,21 @@ def build(draw: Draw) -> ObjectSpec:
     top = height
     thick = draw.uniform(0.014, 0.022)
     hinge_z = rear + 0.035
+    turn = math.radians(spread(draw, 95.0))
+    seat_z = hinge_z + (thick + GAP if layout["cover"] == "lid and seat" else 0.0)
     if layout["cover"] != "lid":
         joint = Joint(
             JointType.REVOLUTE,
             np.array(HINGE_AXES["top"]),
-            np.array((0.0, top + GAP + thick, hinge_z)),
+            np.array((0.0, top + GAP + thick, seat_z)),
             0.0,
-            math.radians(spread(draw, 95.0)),
+            turn,
         )
         link = b.link("seat", cover, f"The {cover.words} seat of a toilet, hinged at the rear.", 0, joint)
-        _oval(b, link, cover, r - 0.004, length - 0.002, top + GAP, thick, hinge_z, hole=0.62)
+        _oval(b, link, cover, r - 0.004, length - 0.002, top + GAP, thick, seat_z, hole=0.62)
         top += GAP + thick
     else:
-        _oval(b, 0, cover, r - 0.004, length - 0.002, top - 0.001, thick * 0.8, hinge_z, hole=0.62)
+        _oval(b, 0, cover, r - 0.004, length - 0.002, top - 0.001, thick * 0.8, seat_z, hole=0.62)
         top += thick * 0.8
     if layout["cover"] != "seat":
         joint = Joint(
@@ -67,7 +71,7 @@ def build(draw: Draw) -> ObjectSpec:
             np.array(HINGE_AXES["top"]),
             np.array((0.0, top + GAP + thick, hinge_z)),
             0.0,
-            math.radians(spread(draw, 95.0)),
+            turn,
         )
         link = b.link("lid", cover, f"The {cover.words} lid of a toilet, hinged at the rear.", 0, joint)
         _oval(b, link, cover, r, length, top + GAP, thick, hinge_z, hole=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,13 @@ LAYOUT = {
 }  # fmt: skip
 
 
-def _fits(layout: dict[str, Any]) -> bool:
+def _fits(layout: Mapping[str, Any]) -> bool:
     if layout["knobs"] + layout["buttons"] > 8 or (layout["knobs"] == 3 and layout["buttons"] > 3):
         return False
     if layout["loading"] == "front":
         return not (layout["base"] == "drawer" and layout["filter"] != "none")
-    return (
-        layout["hinge"] == "left" and layout["detergent"] == layout["filter"] == "none" and layout["base"] != "drawer"
-    )
+    plain = {"hinge": "left", "detergent": "none", "filter": "none"}
+    return layout["base"] != "drawer" and all(layout[name] == value for name, value in plain.items())
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -254,9 +254,16 @@ def _top_loader(
         (0.97 * width, height + 0.92 * rise, console + 0.004),
     )
     control_row(
-        b, draw, layout["knobs"], layout["buttons"], (0.05 * width, 0.95 * width), (height + 0.12 * rise, height + 0.92 * rise),
-        console + 0.004, max(height + rise, depth), "washing machine",
-    )  # fmt: skip
+        b,
+        draw,
+        layout["knobs"],
+        layout["buttons"],
+        (0.05 * width, 0.95 * width),
+        (height + 0.12 * rise, height + 0.92 * rise),
+        console + 0.004,
+        max(height + rise, depth),
+        "washing machine",
+    )
     low, high = (
         (0.012, height + GAP, console + 0.05),
         (width - 0.012, height + GAP + draw.uniform(0.018, 0.03), depth - 0.005),
