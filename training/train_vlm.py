@@ -13,7 +13,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from training.vlm_loss import Student, plan_loss, soft_targets
 from training.vlm_model import TOY, Layout, ModelSize, build_model, layout, patches
 from training.vlm_tokenizer import build_tokenizer
 
-EXAM_SECONDS = 90.0
+EXAM_SECONDS = 120.0
 """Between exams."""
 
 
@@ -88,12 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
     due = 0.0
     examined = time.monotonic()
 
-    def precision() -> AbstractContextManager[None]:
-        return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
     def examine() -> None:
-        with precision():
-            result = exam.sit(pupil, loop.ema_state_dict(), table, soft, size.patch)
+        result = exam.sit(pupil, loop.ema_state_dict(), table, soft, size.patch)
         loop.log({f"held_out_{key}": value for key, value in result.metrics.items()})
         best.offer(result, loop.step)
 
@@ -109,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
         views, ids, targets = ring.batch(options.batch, groups.random())
         torch._dynamo.maybe_mark_dynamic(ids, 1)
         torch._dynamo.maybe_mark_dynamic(targets, 1)
-        with precision():
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             return learn(student, table, soft, size.patch, views.images, (views.links, views.parts), (ids, targets))
 
     loop.run(loss, log_every=2 if options.toy else 100)

@@ -106,6 +106,7 @@ class Studio:
         self._half_extent = library.half_extent.cpu().numpy()
         self._camera_tokens = CameraTokens(tokenizer)
         self._before = tokenizer.encode(prompt_text(size.grid**2)).ids[: size.grid**2 + opening_tokens(tokenizer)]
+        self._plain = tokenizer.encode(asked()).ids
         self._rng = np.random.default_rng(seed)
         self._choice = torch.Generator().manual_seed(seed)
         self._generator = torch.Generator(library.device).manual_seed(seed)
@@ -180,9 +181,9 @@ class Studio:
         ids[:, : len(self._before)] = self._before
         lengths = np.zeros(len(hints), dtype=np.int64)
         for row, stated in enumerate(hints):
-            question = self._tokenizer.encode(asked(stated)).ids
+            question = self._tokenizer.encode(asked(stated)).ids if stated else self._plain
             if len(question) > LONGEST_QUESTION:
-                question = self._tokenizer.encode(asked()).ids
+                question = self._plain
             lengths[row] = len(self._before) + len(question)
             ids[row, len(self._before) : lengths[row]] = question
         return ids, lengths

@@ -20,7 +20,7 @@ from training.vlm_model import Layout, patches
 CHUNK = 64
 """Views taken at a time."""
 BATCH = 256
-"""Views answered at a time."""
+"""Views whose loss is measured at a time."""
 NEGATIVES = 0.25
 """Pictures that are to be refused, for each object."""
 
@@ -78,8 +78,7 @@ class Exam:
         """
         rounded = {name: average[name].bfloat16() for name, _ in student.named_parameters()}
         student.load_state_dict(rounded, strict=False)
-        parts = [self._views.at(rows.numpy()) for rows in torch.arange(len(self)).split(BATCH)]
-        written = [text for part in parts for text in answers(student.vlm, table, patch, part, self._tokenizer)]
+        written = answers(student.vlm, table, patch, self._views, self._tokenizer)
         refused = answers(student.vlm, table, patch, self._negatives, self._tokenizer)
         judged = [judge(text, truth) for text, truth in zip(written, self._truths, strict=True)]
         metrics = measure(judged)

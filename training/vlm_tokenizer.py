@@ -23,7 +23,7 @@ VISION_START, VISION_END, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "
 SPECIAL = (PAD, START, END, VISION_START, VISION_END, IMAGE, VIDEO)
 PAD_ID = SPECIAL.index(PAD)
 
-INTEGERS = (-200, 800)
+INTEGERS = (-200, 600)
 """Integers in this range are one token: all but the sizes and zooms of objects that nobody generates."""
 
 _PIECES = Regex(

@@ -55,7 +55,9 @@ class TransformersEngine:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = images.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:  # ValueError: a folder without config.json
-            raise ModelNotReady(f"no vision-language model in {folder}", metadata={"model": folder.name}) from error
+            raise ModelNotReady(
+                f"no vision-language model in {folder.name}", metadata={"model": folder.name}
+            ) from error
         return cls(model.to(device), tokenizer, image_processor, plan_prompt(folder))
 
     @torch.inference_mode()

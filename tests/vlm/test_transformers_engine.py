@@ -113,5 +113,6 @@ def test_a_gateway_picture_becomes_the_grid_that_the_model_was_trained_on(folder
 
 
 def test_a_folder_without_weights_is_not_ready(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotReady):
+    with pytest.raises(ModelNotReady) as raised:
         TransformersEngine.load(tmp_path)
+    assert raised.value.message == f"no vision-language model in {tmp_path.name}"
