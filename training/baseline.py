@@ -6,7 +6,7 @@ voxels come closest to the training objects. It is told the true category, and s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -14,37 +14,39 @@ from articulation.metrics import ShapeScores, chamfer, sample_surface, shape_sco
 from articulation.typing import Array
 from training.draw import Split
 from training.objects import generate
-from training.scoring import OBJECT_POINTS, joined, truth
+from training.scoring import POINTS, Truth, joined, part_meshes
 from training.spec import ObjectSpec
 
+OBJECTS = 64
+"""Training objects in a mean."""
 CELLS = 32
 """Voxels along each edge of [-1, 1]."""
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 JUDGES = 12
-JUDGED_POINTS = 10_000
-"""Training objects, and points of each, that choose the threshold."""
+"""Training objects that choose the threshold."""
+CLOUD_POINTS = 40_000
+"""On the surface of each training object."""
 
 
-def object_points(spec: ObjectSpec, rng: np.random.Generator) -> Array:
-    """(N, 3) points on the surfaces of all parts."""
-    return sample_surface(joined(truth(spec)), OBJECT_POINTS, rng)
-
-
+@cache
 def mean_shape(category: str, count: int) -> Array:
-    """(N, 3) surface points of the mean of `count` training objects."""
+    """(POINTS, 3) surface points of the mean of `count` training objects."""
     rng = np.random.default_rng(0)
-    clouds = [object_points(generate(seed, Split.TRAIN, category), rng) for seed in range(count)]
+    clouds = [_cloud(generate(seed, Split.TRAIN, category), rng) for seed in range(count)]
     frequency = np.mean([_occupied(cloud) for cloud in clouds], axis=0)
-    judges = [cloud[:JUDGED_POINTS] for cloud in clouds[:JUDGES]]
+    judges = [cloud[:POINTS] for cloud in clouds[:JUDGES]]
     candidates = [_fill(frequency >= level, rng) for level in THRESHOLDS if (frequency >= level).any()]
-    return min(candidates, key=lambda points: sum(chamfer(points[:JUDGED_POINTS], cloud) for cloud in judges))
+    return min(candidates, key=lambda points: sum(chamfer(points, cloud) for cloud in judges))
 
 
-def baseline_scores(specs: Sequence[ObjectSpec], count: int) -> list[ShapeScores]:
-    """Scores of each object's category mean, over `count` training objects, against the object."""
-    rng = np.random.default_rng(0)
-    means = {category: mean_shape(category, count) for category in sorted({spec.category for spec in specs})}
-    return [shape_scores(means[spec.category], object_points(spec, rng)) for spec in specs]
+def mean_shape_scores(truth: Truth, count: int) -> ShapeScores:
+    """The mean of `count` training objects of the object's category, against the object."""
+    return shape_scores(mean_shape(truth.spec.category, count), truth.whole)
+
+
+def _cloud(spec: ObjectSpec, rng: np.random.Generator) -> Array:
+    """(N, 3) points on the surfaces of all parts."""
+    return sample_surface(joined(part_meshes(spec)), CLOUD_POINTS, rng)
 
 
 def _occupied(points: Array) -> Array:
@@ -56,8 +58,8 @@ def _occupied(points: Array) -> Array:
 
 
 def _fill(mask: Array, rng: np.random.Generator) -> Array:
-    """(N, 3) random points in the marked voxels."""
+    """(POINTS, 3) random points in the marked voxels."""
     cells = np.argwhere(mask)
-    chosen = cells[rng.integers(0, len(cells), OBJECT_POINTS)]
+    chosen = cells[rng.integers(0, len(cells), POINTS)]
     points: Array = (chosen + rng.random(chosen.shape)) / CELLS * 2 - 1
     return points

@@ -236,7 +236,9 @@ class ToyTriton(kserve_grpc.GRPCInferenceServiceServicer):
         return arrays
 
 
-def _shape(object_image, part_images, parent_index, part_boxes, seed, num_steps, guidance_scale, resolution):
+def _shape(
+    object_image, part_images, parent_index, part_boxes, seed, num_steps, guidance_scale, resolution, **switches
+):
     meshes = []
     for box, image in zip(part_boxes, part_images, strict=True):
         if (image == 255).all():
