@@ -17,13 +17,13 @@ MAX_SHIFT, MAX_ZOOM = 0.02, 0.04
 WRONG_PART, MIRRORED, UNSEEN = 0.03, 0.02, 0.03
 """Shares of part pictures that show another part of the object, are turned round, or are empty."""
 
-MAX_BOX_ERROR = 0.05
+MAX_BOX_ERROR = 0.08
 """Largest deviation of a planned box's centre [model units]; an object's own is this times a square of chance."""
 
 LOST_BOX, LOST_BOX_ERROR = 0.03, 0.15
 """Share of boxes that are far off, and their deviation."""
 
-SIDE_ERROR = 3.0
+SIDE_ERROR = 2.0
 """Deviation of the logarithm of a half extent over that of a centre."""
 
 

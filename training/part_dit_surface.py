@@ -40,6 +40,12 @@ def frames(scene: Scene) -> Tensor:
     return torch.cat([boxes[:, :3], boxes[:, 3:].clamp(min=MIN_HALF)], dim=1)
 
 
+def solids(scene: Scene) -> Tensor:
+    """(P,) number of solids of each part, in object order."""
+    rows, links = scene.link_valid.nonzero(as_tuple=True)
+    return (scene.owner[rows] == links[:, None]).sum(1)
+
+
 def point_clouds(scene: Scene, count: int, generator: torch.Generator) -> Tensor:
     """(P, count, 6) float16 surface points and outward normals of every part, in its frame, in random order.
 

@@ -24,7 +24,7 @@ from training.options import training_parser
 from training.part_dit_card import VAE_LEGEND, write_card
 from training.part_dit_data import encode
 from training.part_dit_model import MAX_SHARD, warm_start
-from training.part_dit_surface import PARTS_AT_ONCE, distance_queries, point_clouds
+from training.part_dit_surface import PARTS_AT_ONCE, distance_queries, point_clouds, solids
 
 KL_WEIGHT = 1e-3
 EVALUATE_SECONDS = 30.0
@@ -59,10 +59,14 @@ TOY = VaeSize(
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts of many objects: `clouds` (P, N, 6) and `queries` (P, Q, 4), both float16, in box frames."""
+    """Parts of many objects: `clouds` (P, N, 6) and `queries` (P, Q, 4), both float16, in box frames.
+
+    `weights` (P,) is how often each is to be seen: a cabinet is harder than a knob, and there are fewer of them.
+    """
 
     clouds: Tensor
     queries: Tensor
+    weights: Tensor
 
 
 class Reconstruction(nn.Module):
@@ -120,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def loss(number: int) -> dict[str, Tensor]:
         nonlocal judged
-        rows = torch.randint(len(train.clouds), (options.batch,), device=device)
+        rows = train.weights.multinomial(options.batch, replacement=True)
         scalars = step(window(train.clouds, rows, options.points), window(train.queries, rows, options.queries))
         if time.monotonic() - judged > EVALUATE_SECONDS:
             judged = time.monotonic()
@@ -156,12 +160,13 @@ def load(library: Library, objects: int, pool: int) -> Parts:
     generator = torch.Generator(library.device).manual_seed(0)
     # Every n-th object: the library is in the order of complexity, and so are the chunks that are made of it.
     rows = torch.arange(0, len(library), max(1, len(library) // objects))
-    clouds, queries = [], []
+    clouds, queries, weights = [], [], []
     for chunk in rows.split(PARTS_AT_ONCE):
         scene = library.scene(chunk)
         clouds.append(point_clouds(scene, pool, generator))
         queries.append(distance_queries(scene, clouds[-1], pool, generator))
-    return Parts(torch.cat(clouds), torch.cat(queries))
+        weights.append(solids(scene).float().sqrt())
+    return Parts(torch.cat(clouds), torch.cat(queries), torch.cat(weights))
 
 
 def window(pool: Tensor, rows: Tensor, count: int) -> Tensor:

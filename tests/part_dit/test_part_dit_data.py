@@ -11,9 +11,10 @@ from services.part_dit.box_frame import from_frame
 from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
 from training.library import Library, build_library
-from training.part_dit_data import Pool
+from training.part_dit_data import Pool, cameras_of, images
 from training.part_dit_spoil import draw_again, mistake_parts, plan_errors, scale
 from training.part_dit_surface import distance_queries, frame_distance, frames, point_clouds
+from training.render import render
 from training.scene import Scene
 from training.surface import signed_distance
 
@@ -128,6 +129,18 @@ def test_renewing_replaces_the_oldest_views(pool: Pool) -> None:
     pool.renew()
     assert pool.drawn > drawn
     assert not torch.equal(kind.data.object_images, before)
+
+
+def test_each_part_has_its_own_picture(library: Library) -> None:
+    """Against pictures of the parts rendered one by one."""
+    scene = library.scene(torch.tensor([1, 6]))
+    cameras = cameras_of(library.half_extent[[1, 6]].numpy(), Split.TRAIN, np.random.default_rng(0), scene.device)
+    _, parts = images(scene, cameras, 16)
+    places = scene.link_valid.nonzero().tolist()
+    for (row, link), picture in zip(places, parts, strict=True):
+        alone = torch.arange(scene.link_valid.shape[1]) == link
+        one = render(scene[row : row + 1], cameras[row : row + 1], torch.zeros(1, len(alone)), alone[None], 16).rgb
+        assert float((one[0] * 255 - picture.float()).abs().max()) < 1.01
 
 
 def pictures(count: int) -> Tensor:
