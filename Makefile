@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 export SPARK_HOME ?= $(CURDIR)/.spark
 
 IMAGE ?= examples/microwave.png
-N ?= 100
+N ?= 200
 SEED ?= 7
 OUT ?= out/eval
+VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine eval preview clean
+.PHONY: help setup demo test check format protos bench bench-refine eval eval-full eval-publish preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,7 +50,7 @@ format: $(READY) ## format code and contracts
 protos: $(READY) ## generate code from the contracts
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/buf generate
 
-bench: $(READY) ## print stage times, the gateway's own time and memory for the sample images
+bench: $(READY) ## print stage times at two presets, the gateway's own time and memory for the sample images
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench
 
@@ -59,6 +60,13 @@ bench-refine: $(READY) ## refinement on N objects of the validation split from S
 eval: $(READY) ## reconstruct N test objects generated from SEED through the services and score them into OUT
 	$(BIN)/spark up
 	$(BIN)/python -m training.evaluate --count $(N) --seed $(SEED) --out $(OUT)
+
+eval-full: $(READY) ## the same with all ablations, and VALIDATION objects of the training distribution beside it
+	$(BIN)/spark up
+	$(BIN)/python -m training.evaluate --count $(N) --seed $(SEED) --out $(OUT) --ablate --validation $(VALIDATION)
+
+eval-publish: $(READY) ## bring the report in OUT into docs/
+	$(BIN)/python -m training.eval_publish --out $(OUT)
 
 preview: $(READY) ## a contact sheet of generated objects in out/preview.png
 	$(BIN)/spark-training preview --count 24 -o out/preview.png
