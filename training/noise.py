@@ -11,32 +11,18 @@ _BITS = 10
 
 def vector_noise(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Three independent smooth noises in [0, 1] at points whose coordinates are x, y, z (...), one cell a unit."""
-    lows, highs, weights = [], [], []
-    for value, prime in zip((x, y, z), _PRIMES, strict=True):
-        cell = value.floor()
+    corner = torch.arange(8, device=x.device, dtype=torch.int32).view(8, *(1,) * x.dim())
+    bits, weight = torch.zeros_like(corner), corner.new_ones((), dtype=x.dtype)
+    for axis, (value, prime) in enumerate(zip((x, y, z), _PRIMES, strict=True)):
+        cell, far = value.floor(), corner >> axis & 1
         part = value - cell
-        low = cell.to(torch.int32) * prime
-        lows.append(low)
-        highs.append(low + prime)
-        weights.append(part * part * (3 - 2 * part))
-    total = None
-    for corner in range(8):
-        ends = [highs[axis] if corner >> axis & 1 else lows[axis] for axis in range(3)]
-        weight = None
-        for axis in range(3):
-            share = weights[axis] if corner >> axis & 1 else 1 - weights[axis]
-            weight = share if weight is None else weight * share
-        bits = mixed(ends[0] ^ ends[1] ^ ends[2])
-        values = [weight * (bits >> (_BITS * channel) & (1 << _BITS) - 1) for channel in range(3)]
-        total = values if total is None else [a + b for a, b in zip(total, values, strict=True)]
-    assert total is not None
-    red, green, blue = (value * (1 / ((1 << _BITS) - 1)) for value in total)
+        part = part * part * (3 - 2 * part)
+        bits = bits ^ (cell.to(torch.int32) + far) * prime
+        weight = weight * (1 - far + (2 * far - 1) * part)
+    bits = mixed(bits)
+    top = (1 << _BITS) - 1
+    red, green, blue = ((weight * (bits >> _BITS * channel & top)).sum(0) / top for channel in range(3))
     return red, green, blue
-
-
-def value_noise(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Smooth noise in [0, 1] at points whose coordinates are x, y, z (...), one cell a unit."""
-    return vector_noise(x, y, z)[0]
 
 
 def uniform_of(index: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from training.scene import JOINT_TYPES, Scene
 
 _PRISMATIC = JOINT_TYPES.index(JointType.PRISMATIC)
 _FIXED = JOINT_TYPES.index(JointType.FIXED)
+_ROUNDS = 5
+"""A tree may be 2 ** `_ROUNDS` links deep."""
 
 
 def link_poses(scene: Scene, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -22,17 +24,20 @@ def link_poses(scene: Scene, q: Tensor) -> tuple[Tensor, Tensor]:
         rotation (B, L, 3, 3) and translation (B, L, 3), so that a closed-state point p moves to R p + t.
     """
     turns = (scene.joint_type != _FIXED) & (scene.joint_type != _PRISMATIC)
-    own = rotation_about(scene.joint_axis, torch.where(turns, q, 0.0))
+    rotation = rotation_about(scene.joint_axis, torch.where(turns, q, 0.0))
     slide = torch.where(scene.joint_type == _PRISMATIC, q, 0.0)[..., None] * scene.joint_axis
-    shift = scene.joint_origin - (own @ scene.joint_origin[..., None])[..., 0] + slide
-    rotations, shifts = [own[:, 0]], [shift[:, 0]]
-    for index in range(1, q.shape[1]):
-        parent = scene.parent[:, index].clamp(min=0)[:, None]
-        above = torch.stack(rotations, 1).take_along_dim(parent[..., None, None], 1)[:, 0]
-        offset = torch.stack(shifts, 1).take_along_dim(parent[..., None], 1)[:, 0]
-        rotations.append(above @ own[:, index])
-        shifts.append((above @ shift[:, index, :, None])[..., 0] + offset)
-    return torch.stack(rotations, 1), torch.stack(shifts, 1)
+    shift = scene.joint_origin - (rotation @ scene.joint_origin[..., None])[..., 0] + slide
+    above = scene.parent
+    # Each round puts what an ancestor has gathered in front, which doubles the reach; no launch a link.
+    for _ in range(_ROUNDS):
+        index = above.clamp(min=0)
+        more = (above >= 0)[..., None]
+        outer = rotation.take_along_dim(index[..., None, None], 1)
+        moved = (outer @ shift[..., None])[..., 0] + shift.take_along_dim(index[..., None], 1)
+        shift = torch.where(more, moved, shift)
+        rotation = torch.where(more[..., None], outer @ rotation, rotation)
+        above = torch.where(above >= 0, above.take_along_dim(index, 1), -1)
+    return rotation, shift
 
 
 def rotation_about(axis: Tensor, angle: Tensor) -> Tensor:

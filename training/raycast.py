@@ -1,10 +1,8 @@
-"""Rays against boxes and cylinders: nearest hit and occlusion, batched over images, one primitive slot at a time."""
+"""Rays against boxes and cylinders: the nearest hit, batched over images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,65 +10,63 @@ from torch import Tensor
 FAR = 1e9
 
 
-@dataclass(frozen=True, eq=False)
-class Solids:
+class Solids(NamedTuple):
     """Primitives as placed in the world for each image.
 
     Attributes:
         rotation: (B, P, 3, 3) columns are the primitive's axes.
         center: (B, P, 3).
         extent: (B, P, 3) sizes as `training.primitives.Shape` says.
-        shown: (B, P) bool; a hidden primitive is hit by no ray.
         num_boxes: slots below hold boxes, the others cylinders.
     """
 
     rotation: Tensor
     center: Tensor
     extent: Tensor
-    shown: Tensor
     num_boxes: int
 
 
-def nearest(solids: Solids, origin: Tensor, direction: Tensor, compiled: bool = False) -> tuple[Tensor, Tensor]:
-    """First hit of each ray.
+def nearest(
+    solids: Solids,
+    shown: Tensor,
+    origin: Tensor,
+    direction: Tensor,
+    limit: float = FAR,
+    *,
+    width: int = 0,
+    fused: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """First hit of each ray from outside of a solid; one that starts inside does not see it.
 
     Args:
+        shown: (B, P) bool, the primitives that rays can hit.
         origin: (B, 1, 3) or (B, R, 3).
         direction: (B, 1, 3) or (B, R, 3); distances count in its length.
+        limit: hits this far away or farther count as misses.
+        width: rays in a row of the picture that the rays make up; the fused kernel works on square tiles of it.
+        fused: use the kernel of `training.raycast_triton`.
 
     Returns:
-        distance (B, R), `FAR` on a miss, and slot (B, R) int64, -1 on a miss.
+        distance (B, R), `FAR` on a miss, and slot (B, R) int32, -1 on a miss.
     """
+    if fused:
+        from training.raycast_triton import nearest_fused
+
+        return nearest_fused(solids, shown, origin, direction, limit, width)
     count, rays = len(origin), max(origin.shape[1], direction.shape[1])
     origin, direction = origin.permute(2, 0, 1).contiguous(), direction.permute(2, 0, 1).contiguous()
-    distance = torch.full((count, rays), FAR, device=origin.device)
-    slot = torch.full((count, rays), -1, device=origin.device, dtype=torch.int64)
-    box, cylinder = _steps(compiled)
-    for index in range(solids.center.shape[1]):
-        step = box if index < solids.num_boxes else cylinder
-        number = torch.full((), index, device=origin.device, dtype=torch.int64)
-        distance, slot = step(
-            distance, slot, number, origin, direction, solids.rotation[:, index], solids.center[:, index],
-            solids.extent[:, index], solids.shown[:, index],
-        )  # fmt: skip
-    return distance, slot
+    distance = torch.full((count, rays), limit, device=origin.device)
+    slot = torch.full((count, rays), -1, device=origin.device, dtype=torch.int32)
+    for index in shown.any(0).nonzero()[:, 0].tolist():
+        meet = _meet_box if index < solids.num_boxes else _meet_cylinder
+        met = meet(origin, direction, solids.rotation[:, index], solids.center[:, index], solids.extent[:, index])
+        closer = (met < distance) & shown[:, index, None]
+        distance, slot = torch.where(closer, met, distance), torch.where(closer, index, slot)
+    return torch.where(slot < 0, FAR, distance), slot
 
 
-@cache
-def _steps(compiled: bool) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., tuple[Tensor, Tensor]]]:
-    if compiled:
-        return torch.compile(_box_step, dynamic=True), torch.compile(_cylinder_step, dynamic=True)
-    return _box_step, _cylinder_step
-
-
-Step = tuple[Tensor, Tensor]
-
-
-def _box_step(
-    distance: Tensor, slot: Tensor, number: Tensor, origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor,
-    extent: Tensor, shown: Tensor,
-) -> Step:  # fmt: skip
-    """Update the nearest hit with one box an image."""
+def _meet_box(origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor, extent: Tensor) -> Tensor:
+    """(B, R) distance at which rays enter one box an image."""
     near = far = None
     for axis in range(3):
         p, d = _local(axis, origin, direction, rotation, center)
@@ -80,15 +76,11 @@ def _box_step(
         near = low if near is None else torch.maximum(near, low)
         far = high if far is None else torch.minimum(far, high)
     assert near is not None and far is not None
-    hit = (near < far) & (near > 0) & (near < distance) & shown[:, None]
-    return torch.where(hit, near, distance), torch.where(hit, number, slot)
+    return torch.where((near < far) & (near > 0), near, FAR)
 
 
-def _cylinder_step(
-    distance: Tensor, slot: Tensor, number: Tensor, origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor,
-    extent: Tensor, shown: Tensor,
-) -> Step:  # fmt: skip
-    """Update the nearest hit with one cylinder or ring an image."""
+def _meet_cylinder(origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor, extent: Tensor) -> Tensor:
+    """(B, R) distance at which rays enter one cylinder or ring an image."""
     (px, dx), (py, dy), (pz, dz) = (_local(axis, origin, direction, rotation, center) for axis in range(3))
     outer, height, inner = extent[:, 0, None], extent[:, 1, None], extent[:, 2, None]
     a = (dx * dx + dz * dz).clamp(min=1e-12)
@@ -97,22 +89,22 @@ def _cylinder_step(
     outer_root = b * b - c + outer * outer / a
     inner_root = b * b - c + inner * inner / a
     safe_dy = torch.where(dy.abs() < 1e-9, 1e-9, dy)
+    best = torch.full_like(b, FAR)
     for t, valid in (
         (-b - outer_root.clamp(min=0).sqrt(), outer_root > 0),
         (-b + inner_root.clamp(min=0).sqrt(), (inner_root > 0) & (inner > 0)),
     ):
-        hit = valid & ((py + t * dy).abs() <= height) & (t > 0) & (t < distance) & shown[:, None]
-        distance, slot = torch.where(hit, t, distance), torch.where(hit, number, slot)
+        hit = valid & ((py + t * dy).abs() <= height) & (t > 0)
+        best = torch.where(hit, torch.minimum(t, best), best)
     t = (-safe_dy.sign() * height - py) / safe_dy
     radius = (px + t * dx) ** 2 + (pz + t * dz) ** 2
-    hit = (radius <= outer * outer) & (radius >= inner * inner) & (t > 0) & (t < distance) & shown[:, None]
-    return torch.where(hit, t, distance), torch.where(hit, number, slot)
+    hit = (radius <= outer * outer) & (radius >= inner * inner) & (t > 0)
+    return torch.where(hit, torch.minimum(t, best), best)
 
 
-def _local(axis: int, origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor) -> Step:
+def _local(axis: int, origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor) -> tuple[Tensor, Tensor]:
     """One coordinate of the rays (3, B, R or 1) in the primitive's frame: (B, R or 1) origin and direction."""
-    column = rotation[:, :, axis, None]
-    x, y, z = column.unbind(1)
+    x, y, z = rotation[:, :, axis, None].unbind(1)
     start = (
         (origin[0] - center[:, 0, None]) * x
         + (origin[1] - center[:, 1, None]) * y

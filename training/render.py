@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from training import backdrop, photo
-from training.backdrop import Lights
+from training.clutter import Props
+from training.lights import Lights, developed, environment, studio
+from training.noise import mixed, uniform_of
 from training.pose import link_poses
+from training.primitives import Pattern
 from training.raycast import FAR, Solids, nearest
 from training.scene import Scene
-from training.texture import albedo
+from training.shading import Surface, normals, pick, shine, surfaces, through_glass
+from training.texture import among
 
-BEVEL = 0.012
-"""Width [model units] over which shading rounds a box's edges."""
-SHADOW_OFFSET = 2e-3
-"""How far [model units] above its face a shadow ray starts."""
-RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
+OFFSET = 2e-3
+"""How far [model units] above its face a second ray starts."""
+NEARBY = 0.7
+"""Solids within this distance [model units] keep the environment's light off."""
+RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 24}
 
 
 class Background(StrEnum):
-    """WHITE: the object alone under studio light. RANDOM: a photograph with floor, clutter, any light and noise."""
+    """WHITE: the object alone under studio light. RANDOM: a photograph of it, on a sheet or in a room."""
 
     WHITE = "white"
     RANDOM = "random"
@@ -33,6 +41,8 @@ class Background(StrEnum):
 @dataclass(frozen=True, eq=False)
 class Render:
     """Pictures of B objects, S x S, row 0 on top.
+
+    One sees through glass in `rgb`; all other outputs show the pane itself, opaque.
 
     Attributes:
         rgb: (B, S, S, 3) sRGB in [0, 1].
@@ -73,26 +83,35 @@ def render(
         background: see `Background`.
         generator: on the scene's device, source of backgrounds, lights and noise; unused for WHITE.
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
-        compiled: compile the inner loops with torch.compile.
+        compiled: use compiled kernels: seconds to warm up, then many times faster on a GPU.
     """
     chunk = max(1, RAYS_PER_CHUNK[scene.device.type] // (size * samples) ** 2)
     parts = []
     for start in range(0, len(scene), chunk):
         rows = slice(start, start + chunk)
+        part = scene[rows]
+        tables = _draw(part, size, generator) if background is Background.RANDOM else None
         parts.append(
-            _render_chunk(
-                scene[rows],
-                cameras[rows].float(),
-                q[rows].float(),
-                visible[rows],
-                size,
-                background,
-                generator,
-                samples,
-                compiled,
-            )
+            _render_chunk(part, cameras[rows].float(), q[rows].float(), visible[rows], size, tables, samples, compiled)
         )
     return Render(*(torch.cat([getattr(part, x.name) for part in parts]) for x in fields(Render)))
+
+
+class _Tables(NamedTuple):
+    """Random numbers of one chunk: surroundings, development, sensor noise, and a seed for each image's rays."""
+
+    backdrop: Tensor
+    photo: Tensor
+    grain: Tensor
+    seed: Tensor
+
+
+def _draw(scene: Scene, size: int, generator: torch.Generator | None) -> _Tables:
+    count, device = len(scene), scene.device
+    uniform = torch.rand(count, backdrop.DRAWS + photo.DRAWS + 1, generator=generator, device=device)
+    grain = torch.randn(count, size, size, 3, generator=generator, device=device)
+    first, second, seed = uniform.split([backdrop.DRAWS, photo.DRAWS, 1], 1)
+    return _Tables(first, second, grain, (seed * (1 << 24)).to(torch.int32))
 
 
 def _render_chunk(
@@ -101,97 +120,119 @@ def _render_chunk(
     q: Tensor,
     visible: Tensor,
     size: int,
-    background: Background,
-    generator: torch.Generator | None,
+    tables: _Tables | None,
     samples: int,
     compiled: bool,
 ) -> Render:
-    placed = _Placed.of(scene, q, visible)
-    if background is Background.RANDOM:
-        lights, props = backdrop.random(scene, cameras, generator)
-        placed = placed.with_props(props)
+    fused = compiled and scene.device.type == "cuda"
+    if tables is None:
+        stage, lights = _run(_stage_white, compiled)(scene, q, visible)
     else:
-        lights = backdrop.studio(len(scene), scene.device)
-    hits = _cast(placed, cameras, size, compiled)
-    if samples > 1:
-        fine = _cast(placed, cameras, size * samples, compiled)
-        rgb = _color(fine, placed, lights, compiled).unflatten(1, (size, samples, size, samples)).mean((2, 4))
-    else:
-        rgb = _color(hits, placed, lights, compiled).unflatten(1, (size, size))
-    if background is Background.RANDOM:
-        rgb = photo.develop(rgb, generator)
-    return _geometry(hits, placed, rgb)
+        stage, lights = _run(_stage_random, compiled)(scene, cameras, q, visible, tables.backdrop)
+
+    def primary(side: int) -> _Hits:
+        origin, direction, cosine = _run(camera_rays, compiled)(cameras, side)
+        opaque = nearest(stage.solids, stage.opaque, origin, direction, width=side, fused=fused)
+        panes = nearest(stage.solids, stage.panes, origin, direction, width=side, fused=fused)
+        return _Hits(origin, direction, cosine, *opaque, *panes)
+
+    fine = primary(size * samples)
+    seed = None if tables is None else tables.seed
+    start, sun, around = _run(_second_rays, compiled)(stage, lights, fine, seed, size, samples)
+    blocked, _ = nearest(stage.solids, stage.casts, start, sun, width=size * samples, fused=fused)
+    near = None
+    if around is not None:
+        near, _ = nearest(stage.solids, stage.opaque, start, around, NEARBY, width=size * samples, fused=fused)
+    rgb, coverage = _run(_color, compiled)(stage, lights, fine, blocked, near, size, samples)
+    if tables is not None:
+        rgb = _run(photo.developed, compiled)(rgb, coverage, tables.photo, tables.grain)
+    return Render(rgb, *_run(_geometry, compiled)(stage, fine if samples == 1 else primary(size), size))
 
 
-@dataclass(frozen=True, eq=False)
-class _Placed:
-    """Primitives of a batch in the world, the shown ones first, with what shading needs of them.
+def _run(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
+    return _compile(function) if compiled else function
 
-    `closed_rotation` and `closed_center` place the primitive in the closed-state object frame.
+
+@cache
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function, dynamic=True, fullgraph=True)
+
+
+class _Stage(NamedTuple):
+    """All primitives of a batch in the world: props first, with what shading needs of them.
+
+    Attributes:
+        solids: where they are.
+        opaque, panes, casts: (B, P) bool: seen and solid, seen and of glass, throwing shadows.
+        owner: (B, P) int64 link, -1 of props.
+        look: (B, P, 11).
+        closed_rotation: (B, P, 3, 3) and
+        closed_center: (B, P, 3), the primitive in the closed-state object frame.
     """
 
     solids: Solids
+    opaque: Tensor
+    panes: Tensor
+    casts: Tensor
     owner: Tensor
     look: Tensor
     closed_rotation: Tensor
     closed_center: Tensor
-    casts: Tensor
-
-    @classmethod
-    def of(cls, scene: Scene, q: Tensor, visible: Tensor) -> _Placed:
-        rotation, shift = link_poses(scene, q)
-        owner = scene.owner.clamp(min=0)
-        shown = (scene.owner >= 0) & (visible & scene.link_valid).take_along_dim(owner, 1)
-        order, num_boxes = _compact(shown, scene.num_boxes)
-
-        def take(value: Tensor) -> Tensor:
-            return value.take_along_dim(order.view(*order.shape, *(1,) * (value.dim() - 2)), 1)
-
-        shown, owner, center, turn = take(shown), take(owner), take(scene.center), take(scene.rotation)
-        pose = rotation.take_along_dim(owner[..., None, None], 1)
-        moved = (pose @ center[..., None])[..., 0] + shift.take_along_dim(owner[..., None], 1)
-        solids = Solids(pose @ turn, moved, take(scene.extent), shown, num_boxes)
-        return cls(solids, owner, take(scene.look), turn, center, shown)
-
-    def with_props(self, props: backdrop.Props) -> _Placed:
-        """Put box-shaped props, which belong to no link, before the primitives."""
-        count = props.center.shape[1]
-
-        def join(first: Tensor, second: Tensor) -> Tensor:
-            return torch.cat([first, second], 1)
-
-        solids = Solids(
-            join(props.rotation, self.solids.rotation),
-            join(props.center, self.solids.center),
-            join(props.extent, self.solids.extent),
-            join(props.shown, self.solids.shown),
-            self.solids.num_boxes + count,
-        )
-        return _Placed(
-            solids,
-            join(torch.full_like(props.shown, -1, dtype=torch.int64), self.owner),
-            join(props.look, self.look),
-            join(props.rotation, self.closed_rotation),
-            join(props.center, self.closed_center),
-            join(props.casts, self.casts),
-        )
 
 
-def _compact(shown: Tensor, num_boxes: int) -> tuple[Tensor, int]:
-    """(B, P') slots that hold every shown primitive, boxes first, and the new number of box slots."""
-    boxes, cylinders = shown[:, :num_boxes], shown[:, num_boxes:]
-    counts = torch.stack(
-        [x.sum(1).max() if x.shape[1] else shown.new_zeros((), dtype=torch.int64) for x in (boxes, cylinders)]
-    )
-    used_boxes, used_cylinders = (max(1, x) for x in counts.tolist())
-    order = torch.cat(
-        [
-            (~boxes).to(torch.uint8).argsort(dim=1, stable=True)[:, :used_boxes],
-            (~cylinders).to(torch.uint8).argsort(dim=1, stable=True)[:, :used_cylinders] + num_boxes,
-        ],
-        1,
-    )
-    return order, min(used_boxes, num_boxes)
+class _Hits(NamedTuple):
+    """R rays an image: origin (B, 1, 3), direction (B, R, 3), cosine (B, R) to the view direction, and what each meets.
+
+    `distance` and `slot` (B, R) are those of the nearest solid, `pane_distance` and `pane` of the nearest glass.
+    """
+
+    origin: Tensor
+    direction: Tensor
+    cosine: Tensor
+    distance: Tensor
+    slot: Tensor
+    pane_distance: Tensor
+    pane: Tensor
+
+
+def _stage_white(scene: Scene, q: Tensor, visible: Tensor) -> tuple[_Stage, Lights]:
+    return _staged(scene, q, visible), studio(len(scene.parent), scene.parent.device)
+
+
+def _stage_random(scene: Scene, cameras: Tensor, q: Tensor, visible: Tensor, table: Tensor) -> tuple[_Stage, Lights]:
+    lights, boxes, tubes = backdrop.surroundings(scene, cameras, table)
+    return _with_props(_staged(scene, q, visible), boxes, tubes), lights
+
+
+def _staged(scene: Scene, q: Tensor, visible: Tensor) -> _Stage:
+    rotation, shift = link_poses(scene, q)
+    owner = scene.owner.clamp(min=0)
+    shown = (scene.owner >= 0) & (visible & scene.link_valid).take_along_dim(owner, 1)
+    pose = rotation.take_along_dim(owner[..., None, None], 1)
+    moved = (pose @ scene.center[..., None])[..., 0] + shift.take_along_dim(owner[..., None], 1)
+    solids = Solids(pose @ scene.rotation, moved, scene.extent, scene.num_boxes)
+    glass = among(scene.look[..., 6], Pattern.GLASS)
+    opaque = shown & ~glass
+    return _Stage(solids, opaque, shown & glass, opaque, owner, scene.look, scene.rotation, scene.center)
+
+
+def _with_props(stage: _Stage, boxes: Props, tubes: Props) -> _Stage:
+    def join(name: str, own: Tensor) -> Tensor:
+        return torch.cat([getattr(boxes, name), own, getattr(tubes, name)], 1)
+
+    def pad(own: Tensor, value: int) -> Tensor:
+        before, after = (torch.full_like(x.shown, value, dtype=own.dtype) for x in (boxes, tubes))
+        return torch.cat([before, own, after], 1)
+
+    solids = stage.solids
+    placed = Solids(
+        join("rotation", solids.rotation), join("center", solids.center), join("extent", solids.extent),
+        solids.num_boxes + boxes.shown.shape[1],
+    )  # fmt: skip
+    return _Stage(
+        placed, join("shown", stage.opaque), pad(stage.panes, 0), join("casts", stage.casts), pad(stage.owner, -1),
+        join("look", stage.look), join("rotation", stage.closed_rotation), join("center", stage.closed_center),
+    )  # fmt: skip
 
 
 def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,94 +255,97 @@ def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return (distance[:, None] * back)[:, None], (direction / length).flatten(1, 2), (1 / length).flatten(1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Hits:
-    """What each of R rays an image hits; values of a ray that misses mean nothing.
+def _met(stage: _Stage, hits: _Hits, slot: Tensor, distance: Tensor) -> Surface:
+    point = hits.origin + distance.clamp(max=1e3)[..., None] * hits.direction
+    solids = stage.solids
+    return surfaces(slot, point, solids.rotation, solids.center, solids.extent, stage.look, solids.num_boxes)
 
-    `local` and the normals are in the frame of the primitive, whose axes in the world are the columns of `turn`.
+
+def _second_rays(
+    stage: _Stage, lights: Lights, hits: _Hits, seed: Tensor | None, size: int, samples: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Origin, direction to the key light and, in a photograph, a random direction away from what each ray meets.
+
+    The light has a size and the random direction any: both differ from ray to ray, evenly within a pixel.
     """
-
-    direction: Tensor
-    cosine: Tensor
-    distance: Tensor
-    found: Tensor
-    slot: Tensor
-    point: Tensor
-    turn: Tensor
-    local: Tensor
-    face_normal: Tensor
-    round_normal: Tensor
-    gloss: Tensor
-    albedo: Tensor
-
-
-def _pick(value: Tensor, slot: Tensor) -> Tensor:
-    """(B, R, ...) the rows of `value` (B, P, ...) at `slot` (B, R)."""
-    flat = value.reshape(*value.shape[:2], -1)
-    picked = flat.gather(1, slot[..., None].expand(-1, -1, flat.shape[-1]))
-    return picked.reshape(*slot.shape, *value.shape[2:])
-
-
-def _cast(placed: _Placed, cameras: Tensor, size: int, compiled: bool) -> _Hits:
-    solids = placed.solids
-    origin, direction, cosine = camera_rays(cameras, size)
-    distance, slot = nearest(solids, origin, direction, compiled)
-    found, slot = slot >= 0, slot.clamp(min=0)
-    point = origin + distance.clamp(max=1e3)[..., None] * direction
-    turn, extent, look = _pick(solids.rotation, slot), _pick(solids.extent, slot), _pick(placed.look, slot)
-    local = ((point - _pick(solids.center, slot))[..., None, :] @ turn)[..., 0, :]
-    face_normal, round_normal = _normals(local, extent, slot < solids.num_boxes)
-    return _Hits(
-        direction, cosine, distance, found, slot, point, turn, local, face_normal, round_normal, look[..., 10],
-        albedo(look, local, extent),
-    )  # fmt: skip
+    solids, slot = stage.solids, hits.slot.clamp(min=0).long()
+    point = hits.origin + hits.distance.clamp(max=1e3)[..., None] * hits.direction
+    turn, center, extent = pick(solids.rotation, slot), pick(solids.center, slot), pick(solids.extent, slot)
+    face, _ = normals(((point - center)[..., None] * turn).sum(-2), extent, slot < solids.num_boxes)
+    normal = (turn * face[..., None, :]).sum(-1)
+    start = point + OFFSET * normal
+    if seed is None:
+        return start, lights.direction[:, None], None
+    ray = torch.arange(hits.direction.shape[1], device=seed.device, dtype=torch.int32)
+    x, y = ray % (size * samples), ray // (size * samples)
+    pixel = mixed(seed) + 4 * (y // samples * size + x // samples)
+    # Steps of the plastic number spread the rays of one pixel evenly.
+    step = ((y % samples) * samples + x % samples).float()
+    u, v, w, h = ((uniform_of(pixel + i) + step * (0.7548777 if i % 2 == 0 else 0.5698403)) % 1 for i in range(4))
+    radius = u.sqrt() * lights.spread[:, None]
+    angle = 2 * math.pi * v
+    sun = lights.direction[:, None]
+    aside = normalize(torch.linalg.cross(sun, sun.new_tensor([0.31, 0.17, -0.93]).expand_as(sun)), dim=-1)
+    upward = torch.linalg.cross(sun, aside)
+    toward = sun + (radius * angle.cos())[..., None] * aside + (radius * angle.sin())[..., None] * upward
+    height, turned = 2 * w - 1, 2 * math.pi * h
+    rim = (1 - height * height).clamp(min=0).sqrt()
+    ball = torch.stack([rim * turned.cos(), height, rim * turned.sin()], -1)
+    return start, toward, normalize(normal * 1.001 + ball, dim=-1)
 
 
-def _color(hits: _Hits, placed: _Placed, lights: Lights, compiled: bool) -> Tensor:
-    """(B, R, 3) sRGB in [0, 1]; one more ray a hit finds what lies in shadow."""
-    normal, facing = ((hits.turn @ x[..., None])[..., 0] for x in (hits.round_normal, hits.face_normal))
-    solids = placed.solids
-    caster = Solids(solids.rotation, solids.center, solids.extent, placed.casts, solids.num_boxes)
-    blocked, _ = nearest(caster, hits.point + SHADOW_OFFSET * facing, lights.direction[:, None], compiled)
+def _color(
+    stage: _Stage, lights: Lights, hits: _Hits, blocked: Tensor, near: Tensor | None, size: int, samples: int
+) -> tuple[Tensor, Tensor]:
+    """(B, S, S, 3) sRGB in [0, 1] and (B, S, S) share of each pixel that the object takes."""
+    found = hits.slot >= 0
+    surface = _met(stage, hits, hits.slot, hits.distance)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
-    color = lights.shine(hits.albedo, normal, facing, hits.direction, lit, hits.gloss)
-    return torch.where(hits.found[..., None], color, lights.sky(hits.direction))
+    open_sky = torch.ones_like(lit) if near is None else (near / NEARBY).clamp(max=1)
+    radiance = shine(surface, hits.direction, lit, open_sky, lights)
+    paper = (~found | ((hits.slot == backdrop.FLOOR) & (stage.owner[:, :1] < 0))) & (lights.seamless[:, None] > 0)
+    sheet = lights.wallpaper[:, None] * torch.where(found, 0.5 + 0.25 * lit + 0.25 * open_sky, 1.0)[..., None]
+    behind = torch.where(found[..., None], radiance, environment(lights, hits.direction, torch.full_like(lit, 0.02)))
+    behind = torch.where(paper[..., None], sheet**2.2 / lights.exposure[:, None, None], behind)
+
+    pane = (hits.pane >= 0) & (hits.pane_distance < hits.distance)
+    glazed = _glazed(stage, lights, hits, behind)
+    color = developed(lights, torch.where(pane[..., None], glazed, behind))
+    color = torch.where((paper & ~pane)[..., None], sheet, color)
+    mine = pane | (found & (pick(stage.owner, hits.slot.clamp(min=0).long()) >= 0))
+    shape = (size, samples, size, samples)
+    return color.unflatten(1, shape).mean((2, 4)), mine.float().unflatten(1, shape).mean((2, 4))
 
 
-def _geometry(hits: _Hits, placed: _Placed, rgb: Tensor) -> Render:
-    square = rgb.shape[1:3]
-    owner = _pick(placed.owner, hits.slot)
-    mine = hits.found & (owner >= 0)
+def _glazed(stage: _Stage, lights: Lights, hits: _Hits, behind: Tensor) -> Tensor:
+    """Radiance (B, R, 3) of the nearest panes, through which `behind` is seen."""
+    solids, slot = stage.solids, hits.pane.clamp(min=0).long()
+    point = hits.origin + hits.pane_distance.clamp(max=1e3)[..., None] * hits.direction
+    turn, extent = pick(solids.rotation, slot), pick(solids.extent, slot)
+    local = ((point - pick(solids.center, slot))[..., None] * turn).sum(-2)
+    _, rounded = normals(local, extent, slot < solids.num_boxes)
+    normal = (turn * rounded[..., None, :]).sum(-1)
+    return through_glass(pick(stage.look, slot)[..., 0:3], normal, hits.direction, behind, lights)
+
+
+def _geometry(stage: _Stage, hits: _Hits, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Link, depth, position, normal and albedo as in `Render`."""
+    glass = hits.pane_distance < hits.distance
+    slot, distance = torch.where(glass, hits.pane, hits.slot), torch.minimum(hits.distance, hits.pane_distance)
+    index = slot.clamp(min=0).long()
+    surface = _met(stage, hits, slot, distance)
+    owner = pick(stage.owner, index)
+    mine = (slot >= 0) & (owner >= 0)
     seen = mine[..., None]
-    closed = _pick(placed.closed_rotation, hits.slot)
-    position = (closed @ hits.local[..., None])[..., 0] + _pick(placed.closed_center, hits.slot)
-    normal = (closed @ hits.face_normal[..., None])[..., 0]
-    return Render(
-        rgb=rgb,
-        link=torch.where(mine, owner, -1).unflatten(1, square),
-        depth=torch.where(mine, hits.distance * hits.cosine, torch.inf).unflatten(1, square),
-        position=torch.where(seen, position, 0.0).unflatten(1, square),
-        normal=torch.where(seen, normal, 0.0).unflatten(1, square),
-        albedo=torch.where(seen, hits.albedo, 1.0).unflatten(1, square),
+    closed = pick(stage.closed_rotation, index)
+    position = (closed * surface.local[..., None, :]).sum(-1) + pick(stage.closed_center, index)
+    normal = (closed * surface.face[..., None, :]).sum(-1)
+    outputs = (
+        torch.where(mine, owner, -1),
+        torch.where(mine, distance * hits.cosine, torch.inf),
+        torch.where(seen, position, 0.0),
+        torch.where(seen, normal, 0.0),
+        torch.where(seen, surface.albedo, 1.0),
     )
-
-
-def _normals(local: Tensor, extent: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor]:
-    """Local normals (..., 3) of surface points: the face's own, and one rounded near a box's edges for shading."""
-    depth = local.abs() - extent
-    nearest_face = depth.argmax(-1, keepdim=True)
-    flat = torch.zeros_like(local).scatter(-1, nearest_face, 1.0) * local.sign()
-    width = torch.minimum(extent * 0.5, extent.new_tensor(BEVEL))
-    rounded = normalize(((depth / width + 1).clamp(min=0) ** 2 + 1e-6) * local.sign(), dim=-1)
-
-    x, y, z = local.unbind(-1)
-    outer, height, inner = extent.unbind(-1)
-    radius = (x * x + z * z).sqrt().clamp(min=1e-9)
-    side, hole, cap = (radius - outer).abs(), (radius - inner).abs() + (inner <= 0) * FAR, (y.abs() - height).abs()
-    on_cap = (cap < side) & (cap < hole)
-    inward = torch.where(hole < side, -1.0, 1.0)
-    radial = torch.stack([x / radius, torch.zeros_like(x), z / radius], -1) * inward[..., None]
-    axial = torch.stack([torch.zeros_like(x), y.sign(), torch.zeros_like(x)], -1)
-    tube = torch.where(on_cap[..., None], axial, radial)
-    box = is_box[..., None]
-    return torch.where(box, flat, tube), torch.where(box, rounded, tube)
+    link, depth, position, normal, color = (x.unflatten(1, (size, size)) for x in outputs)
+    return link, depth, position, normal, color

@@ -54,7 +54,7 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
 
     depth = local.abs() - extent
     free = grain_frame((depth < depth.amax(-1, keepdim=True)).to(local.dtype), look[..., 9])
-    board = pattern == Pattern.PLANKS
+    board = among(pattern, Pattern.PLANKS)
     row, column = across.floor(), third.floor()
     shift = (row * 0.618 + column * 0.414) * board
     stretch = choose(pattern, 0.25, {Pattern.PLANKS: 0.6, Pattern.TILE: 1.0, Pattern.STONE: 1.0, Pattern.MARBLE: 0.6})
@@ -65,7 +65,7 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
     )
     thin = choose(pattern, 2.0, {Pattern.WOOD: 4.0, Pattern.PLANKS: 14.0, Pattern.TILE: 12.0, Pattern.MARBLE: 2.2})
     fine, grit, tone = vector_noise(
-        along * torch.where(_among(pattern, _GRAINED), 0.06 * thin, thin) + 13 * shift, across * thin, third * thin
+        along * torch.where(among(pattern, *_GRAINED), 0.06 * thin, thin) + 13 * shift, across * thin, third * thin
     )
 
     mix = choose(
@@ -84,7 +84,9 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
             + 0.15 * blotch,
             Pattern.SLATS: ((along * 6.2832).sin() * 6).clamp(-1, 1) * 0.5 + 0.5,
             Pattern.TILE: 0.35 * fine * coarse + 0.25 * _fraction(3.71 * along.floor() + 5.97 * row + 1.7 * column),
-            Pattern.FABRIC: 0.5 + 0.25 * (along * 6.2832).sin() * ((across + third) * 6.2832).sin() + 0.5 * (grit - 0.5),
+            Pattern.FABRIC: 0.5
+            + 0.25 * (along * 6.2832).sin() * ((across + third) * 6.2832).sin()
+            + 0.5 * (grit - 0.5),
             Pattern.CONCRETE: 0.6 * coarse + 0.4 * blotch * fine,
             Pattern.KEYPAD: _keypad(local[..., 0], local[..., 1], extent),
         },
@@ -109,14 +111,16 @@ def choose(pattern: Tensor, default: float | Tensor, values: Mapping[Pattern, fl
     """(...) the value of each point's pattern (...), `default` where none is given."""
     out = torch.as_tensor(default, dtype=pattern.dtype, device=pattern.device)
     for kind, value in values.items():
-        out = torch.where(pattern == kind, value, out)
+        out = torch.where(among(pattern, kind), value, out)
     return out
 
 
-def _among(pattern: Tensor, kinds: tuple[Pattern, ...]) -> Tensor:
-    out = pattern == kinds[0]
+def among(pattern: Tensor, *kinds: Pattern) -> Tensor:
+    """(...) bool, True where the pattern is one of `kinds`."""
+    # A compiled comparison with an enumeration's member, not its value, is always False.
+    out = pattern == kinds[0].value
     for kind in kinds[1:]:
-        out = out | (pattern == kind)
+        out = out | (pattern == kind.value)
     return out
 
 
@@ -138,7 +142,7 @@ def _wood(
 def _joints(grain: tuple[Tensor, Tensor, Tensor], free: tuple[Tensor, ...], pattern: Tensor, shift: Tensor) -> Tensor:
     """1 in the joints between boards and tiles."""
     dark = torch.zeros_like(pattern)
-    tile, board = pattern == Pattern.TILE, pattern == Pattern.PLANKS
+    tile, board = among(pattern, Pattern.TILE), among(pattern, Pattern.PLANKS)
     for index, (value, inside) in enumerate(zip(grain, free, strict=True)):
         value = torch.where(board, value * 0.12 + 7 * shift, value) if index == 0 else value
         gap = 0.5 - (_fraction(value) - 0.5).abs()
@@ -151,7 +155,7 @@ def _worn(
     color: Tensor, depth: Tensor, tone: Tensor, blotch: Tensor, fine: Tensor, pattern: Tensor, phase: Tensor
 ) -> Tensor:
     """Rub paint off at edges and darken stains, more on some solids than on others."""
-    age = _fraction(phase * 1.618) ** 3 * _among(pattern, _WORN)
+    age = _fraction(phase * 1.618) ** 3 * among(pattern, *_WORN)
     x, y, z = depth.abs().unbind(-1)
     second = torch.maximum(torch.minimum(x, y), torch.minimum(torch.maximum(x, y), z))
     edge = (-second / EDGE).exp() * (2 * tone - 0.5).clamp(0, 1)
