@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, sliding_pair
-from training.leaves import Corner
+from training.leaves import Corner, Leaf
 from training.primitives import Look
 
 MOVING = {"drawer": 1, "left": 1, "right": 1, "pair": 2, "flap": 1, "lift": 1, "sliding": 2, "open": 0}
@@ -29,6 +29,7 @@ class Case:
         inside: look of its back and shelves.
         overlay: whether leaves cover the carcass; otherwise they lie flush in it.
         what: the noun of captions.
+        within: how many drawers stand behind each glazed door.
     """
 
     low: Corner
@@ -39,6 +40,7 @@ class Case:
     wall: float
     overlay: bool
     what: str
+    within: int = 0
 
     @property
     def front(self) -> float:
@@ -91,6 +93,8 @@ def _cell(b: Builder, draw: Draw, case: Case, kind: str, xs: tuple[float, float]
         grips = 2 if high[0] - low[0] > 0.65 and fronts.grip.style not in ("lip", "cup") else 1
         drawer(b, fronts, low, high, cell_low, cell_high, f"A {look} drawer of a {case.what}", grips=grips)
         return
+    if case.within and kind in ("left", "right"):
+        cell_low = _drawers_within(b, case, cell_low, cell_high)
     if kind in ("open", "left", "right", "pair", "sliding") and ys[1] - ys[0] > 0.45:
         _shelf(b, draw, case, cell_low, cell_high)
     if kind == "sliding":
@@ -109,6 +113,20 @@ def _cell(b: Builder, draw: Draw, case: Case, kind: str, xs: tuple[float, float]
     elif kind != "open":
         hinge = {"flap": "bottom", "lift": "top"}.get(kind, kind)
         door(b, fronts, low, high, hinge, _hinged(case, hinge), grip_at=_grip_at(case, ys))
+
+
+def _drawers_within(b: Builder, case: Case, low: Corner, high: Corner) -> Corner:
+    """Low drawers on the floor of a cell, set back behind its glass door; returns where the cell goes on above them."""
+    front = case.front - 0.055
+    plain = replace(case.fronts, leaf=Leaf("slab", case.fronts.leaf.look, case.fronts.leaf.look))
+    y, step = low[1], min(0.16, 0.3 * (high[1] - low[1]))
+    for _ in range(case.within):
+        first, last = (low[0] + 0.012, y + GAP / 2, front - 0.016), (high[0] - 0.012, y + step - GAP / 2, front)
+        cell = (low[0] + 0.012, y + GAP, low[2]), (high[0] - 0.012, y + step, front - 0.016)
+        drawer(b, plain, first, last, *cell, f"A {plain.leaf.look.words} drawer behind the glass of a {case.what}")
+        y += step
+    b.box(0, case.inside, (low[0], y + GAP / 2, low[2]), (high[0], y + 0.016, front))
+    return low[0], y + 0.016, low[2]
 
 
 def _hinged(case: Case, hinge: str) -> str:

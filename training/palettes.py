@@ -28,9 +28,18 @@ def _paint(words: str, base: Color, material: str = "metal", gloss: float = 0.35
     return Look(material, words, Pattern.PAINT, base, accent, scale=6.0, gloss=gloss)
 
 
+def _plastic(words: str, base: Color, gloss: float = 0.35) -> Look:
+    accent = (base[0] * 0.9, base[1] * 0.9, base[2] * 0.9)
+    return Look("plastic", words, Pattern.PLASTIC, base, accent, scale=200.0, gloss=gloss)
+
+
+def _stone(words: str, pattern: Pattern, base: Color, accent: Color, scale: float) -> Look:
+    return Look("stone", words, pattern, base, accent, scale, gloss=0.5)
+
+
 def _brushed(words: str, base: Color) -> Look:
     accent = (base[0] * 0.8, base[1] * 0.8, base[2] * 0.8)
-    return Look("metal", words, Pattern.BRUSHED, base, accent, scale=60.0, gloss=0.6)
+    return Look("metal", words, Pattern.BRUSHED, base, accent, scale=90.0, gloss=0.6)
 
 
 def _glass(words: str, base: Color, accent: Color) -> Look:
@@ -117,12 +126,12 @@ FITTING = Family(
         _brushed("steel", (0.74, 0.74, 0.75)),
         _paint("black", (0.08, 0.08, 0.09), gloss=0.4),
         _brushed("brass", (0.74, 0.58, 0.30)),
-        _paint("chrome", (0.86, 0.87, 0.89), gloss=0.9),
+        Look("metal", "chrome", Pattern.POLISHED, (0.86, 0.87, 0.89), (0.6, 0.61, 0.63), 6.0, 0.95),
     ),
     held_out=(
         _brushed("copper", (0.75, 0.45, 0.32)),
         _brushed("gunmetal", (0.31, 0.32, 0.34)),
-        _paint("pewter", (0.60, 0.59, 0.57), gloss=0.7),
+        Look("metal", "pewter", Pattern.POLISHED, (0.60, 0.59, 0.57), (0.45, 0.44, 0.42), 6.0, 0.8),
     ),
 )
 
@@ -167,15 +176,15 @@ SHELL = Family(
     seen=(
         _brushed("aluminium", (0.74, 0.75, 0.77)),
         _brushed("space grey", (0.36, 0.37, 0.39)),
-        _paint("black", (0.09, 0.09, 0.10), "plastic", 0.25),
-        _paint("white", (0.91, 0.91, 0.91), "plastic", 0.35),
-        _paint("dark blue", (0.12, 0.19, 0.36), "plastic", 0.3),
-        _paint("red", (0.62, 0.11, 0.13), "plastic", 0.4),
+        _plastic("black", (0.09, 0.09, 0.10), 0.25),
+        _plastic("white", (0.91, 0.91, 0.91), 0.35),
+        _plastic("dark blue", (0.12, 0.19, 0.36), 0.3),
+        _plastic("red", (0.62, 0.11, 0.13), 0.4),
     ),
     held_out=(
         _brushed("rose gold", (0.80, 0.62, 0.56)),
-        _paint("teal", (0.10, 0.42, 0.43), "plastic", 0.3),
-        _paint("mustard", (0.78, 0.60, 0.20), "plastic", 0.3),
+        _plastic("teal", (0.10, 0.42, 0.43), 0.3),
+        _plastic("mustard", (0.78, 0.60, 0.20), 0.3),
     ),
 )
 """Cases of laptops and tool boxes."""
@@ -192,7 +201,21 @@ CARD = Family(
     ),
 )
 
-LINER = _paint("white", (0.90, 0.91, 0.91), "plastic", 0.25)
+TOP = Family(
+    seen=(
+        _stone("white marble", Pattern.MARBLE, (0.92, 0.91, 0.89), (0.55, 0.55, 0.56), 3.0),
+        _stone("black granite", Pattern.STONE, (0.12, 0.12, 0.13), (0.42, 0.42, 0.43), 40.0),
+        _stone("grey stone", Pattern.STONE, (0.58, 0.57, 0.55), (0.38, 0.37, 0.36), 40.0),
+        _stone("concrete", Pattern.CONCRETE, (0.62, 0.61, 0.59), (0.50, 0.49, 0.48), 4.0),
+    ),
+    held_out=(
+        _stone("green marble", Pattern.MARBLE, (0.20, 0.34, 0.28), (0.72, 0.78, 0.73), 3.0),
+        _stone("red granite", Pattern.STONE, (0.46, 0.27, 0.23), (0.70, 0.56, 0.50), 40.0),
+    ),
+)
+"""Worktops and table tops."""
+
+LINER = _plastic("white", (0.90, 0.91, 0.91), 0.25)
 """Interiors of appliances."""
 CAVITY = _paint("grey", (0.63, 0.63, 0.62), "metal", 0.3)
 """Interiors of ovens and safes."""

@@ -18,7 +18,7 @@ from training.spec import ObjectSpec
 LAYOUT = {
     "kind": ("strip", "on the door", "hidden", "drawers", "counter"),
     "knobs": (0, 1, 2),
-    "buttons": (0, 1, 2, 3, 4, 5, 6),
+    "buttons": (0, 1, 2, 3, 4, 6),
     "width": ("slim", "full"),
     "face": ("slab", "soft", "shaker", "inlay"),
     "base": ("plinth", "bare"),
@@ -29,7 +29,7 @@ def _fits(layout: Mapping[str, Any]) -> bool:
     if layout["kind"] in ("hidden", "drawers") and layout["knobs"] + layout["buttons"]:
         return False
     return bool(
-        layout["knobs"] + layout["buttons"] <= 7 and not (layout["kind"] == "counter" and layout["face"] == "shaker")
+        layout["knobs"] + layout["buttons"] <= 6 and not (layout["kind"] == "counter" and layout["face"] == "shaker")
     )
 
 

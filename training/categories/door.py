@@ -237,7 +237,7 @@ def _barn(
     b.box(0, wall, (xs[0], 0, -0.1), (xs[1], rail_y + 0.12, -0.01))
     b.box(0, wall, (-jamb, rail_y - 0.06, -0.1), (width + jamb, rail_y + 0.12, -0.01))
     x = width * (0.08 if side > 0 else 0.92)
-    handle(b, link, Handle("bar", metal, 1.2), x, 1.0, high[2], 0.35, upright=True)
+    handle(b, link, Handle(draw.pool(("bar", "rail"), ("bracket",)), metal, 1.2), x, 1.0, high[2], 0.35, upright=True)
 
 
 def _patio(

@@ -8,7 +8,7 @@ from typing import Any
 from training.builder import Builder
 from training.controls import control_row
 from training.draw import Draw
-from training.fittings import GAP, Fronts, door, drawer, hollow, spread
+from training.fittings import DRAWER_TRAVEL, GAP, Fronts, door, drawer, hollow, slide, spread
 from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
 from training.leaves import Leaf
 from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, finish, plain
@@ -19,7 +19,7 @@ from training.supports import stand
 LAYOUT = {
     "kind": ("range", "wide range", "wall", "double wall", "table top"),
     "knobs": (0, 1, 2, 4, 5, 6, 8),
-    "buttons": (0, 1, 2, 3, 4),
+    "buttons": (0, 1, 2, 3),
     "drawer": (False, True),
     "top": ("none", "gas", "plates", "glass"),
     "console": ("front", "back"),
@@ -39,7 +39,7 @@ def _fits(layout: Mapping[str, Any]) -> bool:
         return False
     if layout["side"] != "bottom" and kind not in ("wall", "double wall"):
         return False
-    return bool(layout["knobs"] + layout["buttons"] <= (9 if kind == "wide range" else 7 if stove else 5))
+    return bool(layout["knobs"] + layout["buttons"] <= (8 if kind == "wide range" else 6 if stove else 4))
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -107,15 +107,15 @@ def build(draw: Draw) -> ObjectSpec:
             (width - wall, low_drawer - 0.01, depth),
             f"The {front.words} drawer of an oven",
         )
+    loose = layout["window"] != "narrow" and draw.chance(0.3)
     spans = [(low_drawer, top)]
     if kind == "double wall":
         middle = top * draw.uniform(0.48, 0.56)
         b.box(0, shell, (wall, middle - 0.025, wall), (width - wall, middle + 0.025, depth))
         spans = [(0.0, middle), (middle, top)]
     for y0, y1 in spans:
-        for share in (0.35, 0.62):
-            y = y0 + (y1 - y0) * share
-            b.box(0, metal, (wall, y, wall), (width - wall, y + 0.005, depth * 0.92))
+        for share in (0.4, 0.66) if y1 - y0 > 0.35 else (0.45,):
+            _rack(b, metal, (wall, y0 + (y1 - y0) * share, wall), (width - wall, depth - 0.03), loose)
         where = "at the bottom" if side == "bottom" else f"on the {side}"
         caption = f"The {front.words} door of an oven with a {glass.words} window, hinged {where},"
         door(
@@ -157,6 +157,24 @@ def build(draw: Draw) -> ObjectSpec:
             largest=0.032,
         )
     return b.finish("oven", draw.style(layout))
+
+
+def _rack(b: Builder, metal: Look, low: tuple[float, float, float], far: tuple[float, float], loose: bool) -> None:
+    """A grid on rails at height `low[1]`; a loose one is a part of its own, seen through the door's window."""
+    (x0, y, z0), (x1, z1), r = low, far, 0.004
+    link = 0
+    if loose:
+        for x in (x0, x1 - 0.012):
+            b.box(0, metal, (x - 0.001, y - 0.012, z0), (x + 0.013, y - 0.006, z1))
+        x0, x1 = x0 + GAP, x1 - GAP
+        joint = slide((0.0, 0.0, 1.0), ((x0 + x1) / 2, y, (z0 + z1) / 2), DRAWER_TRAVEL * (z1 - z0))
+        link = b.link("rack", metal, f"A {metal.words} rack of an oven.", 0, joint)
+        z0 += GAP
+    for z in (z0 + r, z1 - r):
+        b.box(link, metal, (x0, y - r, z - r), (x1, y + r, z + r))
+    for i in range(4):
+        x = x0 + r + (x1 - x0 - 2 * r) * i / 3
+        b.box(link, metal, (x - r, y - 0.7 * r, z0), (x + r, y + 0.7 * r, z1))
 
 
 def _top(

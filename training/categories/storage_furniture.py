@@ -12,7 +12,7 @@ from training.draw import Draw
 from training.fittings import Fronts, spread
 from training.handles import FLUSH_HELD_OUT, FLUSH_SEEN, HELD_OUT, SEEN, SMALL_HELD_OUT, SMALL_SEEN, draw_handle
 from training.leaves import Leaf, wire
-from training.palettes import FITTING, GLASS, STEEL, WOOD, finish
+from training.palettes import FITTING, GLASS, STEEL, TOP, WOOD, finish
 from training.spec import ObjectSpec
 from training.supports import stand
 
@@ -20,8 +20,8 @@ LAYOUT = {
     "columns": (1, 2, 3, 4),
     "rows": (1, 2, 3, 4, 5),
     "fill": (
-        "drawers", "doors", "pairs", "drawers over doors", "doors over drawers", "columns", "open over doors",
-        "sliding", "flaps", "mixed",
+        "drawers", "apothecary", "doors", "pairs", "drawers over doors", "doors over drawers", "columns",
+        "open over doors", "sliding", "flaps", "mixed",
     ),
     "leaf": ("slab", "shaker", "raised", "planks", "louvre", "glass", "muntin", "mesh", "inlay", "double"),
     "base": ("none", "plinth", "straight", "round", "tapered", "sled", "hairpin", "bracket", "casters"),
@@ -29,8 +29,23 @@ LAYOUT = {
 }  # fmt: skip
 FEW = 6
 """Up to so many moving parts take dear leaves and long handles."""
-DEAR = ("raised", "planks", "louvre", "muntin", "double", "shaker", "glass", "mesh")
-PLAIN = ("slab", "inlay")
+MOST = ((("slab", "inlay"), MAX_PARTS - 1), (("shaker", "glass"), 10))
+"""Most moving parts by leaf; other leaves take many solids, and `FEW` parts."""
+RUSTIC = ("raised", "planks", "muntin", "double", "inlay")
+GRIDS = {
+    "drawers": ((1, 3), (1, 5)),
+    "apothecary": ((3, 4), (3, 5)),
+    "doors": ((1, 4), (1, 3)),
+    "pairs": ((1, 2), (1, 2)),
+    "drawers over doors": ((1, 4), (2, 3)),
+    "doors over drawers": ((1, 3), (2, 3)),
+    "columns": ((2, 4), (2, 4)),
+    "open over doors": ((1, 4), (2, 3)),
+    "sliding": ((1, 2), (1, 3)),
+    "flaps": ((1, 2), (1, 3)),
+    "mixed": ((1, 3), (1, 4)),
+}
+"""Least and most columns and rows of each filling."""
 
 
 def build(draw: Draw) -> ObjectSpec:
@@ -72,10 +87,18 @@ def build(draw: Draw) -> ObjectSpec:
         base, draw.uniform(0.1, 0.22)
     )
 
+    within = draw.pick((0, 0, 1, 2)) if style in ("glass", "muntin") and count <= 4 and depth > 0.4 else 0
+
     b = Builder(draw.rng)
     b.link("body", carcass, f"The {carcass.words} carcass of a cabinet with its compartments.")
-    case = Case((0, lift, 0), (width, lift + height, depth), carcass, carcass, fronts, wall, overlay, "cabinet")
-    fill(b, draw, case, columns, even=layout["fill"] in ("drawers", "pairs") and draw.chance(0.6))
+    case = Case((0, lift, 0), (width, lift + height, depth), carcass, carcass, fronts, wall, overlay, "cabinet", within)
+    fill(
+        b,
+        draw,
+        case,
+        columns,
+        even=layout["fill"] == "apothecary" or (layout["fill"] in ("drawers", "pairs") and draw.chance(0.6)),
+    )
     if lift:
         stand(b, base, carcass, metal, (0, 0, 0), (width, lift + 0.004, depth))
     _crown(b, draw, case, height)
@@ -88,7 +111,7 @@ def _crown(b: Builder, draw: Draw, case: Case, height: float) -> None:
     (x0, _, z0), (x1, y, z1) = case.low, case.high
     front = z1 + (case.fronts.thick + 0.008 if case.overlay else 0.0)
     if kind == "board":
-        top = case.carcass if draw.chance(0.6) else finish(draw, WOOD)
+        top = case.carcass if draw.chance(0.6) else finish(draw, TOP if draw.chance(0.5) and height < 1.1 else WOOD)
         over = draw.uniform(0.004, 0.03)
         b.box(0, top, (x0 - over, y, z0), (x1 + over, y + draw.uniform(0.015, 0.035), front + over))
     elif kind == "cornice":
@@ -101,6 +124,8 @@ def _crown(b: Builder, draw: Draw, case: Case, height: float) -> None:
 def _proportions(layout: Mapping[str, Any]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Range of the body's height and of one column's width [m]."""
     rows, fill_ = layout["rows"], layout["fill"]
+    if fill_ == "apothecary":
+        return (0.15 * rows, 0.24 * rows), (0.22, 0.36)
     if fill_ in ("drawers", "mixed"):
         return (0.17 * rows, 0.3 * rows) if rows > 1 else (0.22, 0.36), (0.3, 0.7) if layout["columns"] < 3 else (
             0.25,
@@ -131,7 +156,7 @@ def _columns(draw: Draw, layout: Mapping[str, Any]) -> Sequence[Column]:
 
 def _column(kind: str, index: int, count: int, rows: int) -> list[str]:
     side = _side(index, count)
-    if kind == "drawers":
+    if kind in ("drawers", "apothecary"):
         return ["drawer"] * rows
     if kind == "doors":
         return [side] * rows
@@ -156,36 +181,16 @@ def _side(index: int, count: int) -> str:
 
 
 def _fits(layout: Mapping[str, Any]) -> bool:
-    """Whether the layout can be built, looks like furniture, and has no simpler description."""
-    columns, rows, kind = layout["columns"], layout["rows"], layout["fill"]
-    most = {"drawers": 16, "doors": 8, "pairs": 8, "sliding": 6, "flaps": 4, "mixed": 9, "columns": 9}.get(kind, 9)
-    parts = columns * rows
-    if kind in ("drawers over doors", "doors over drawers", "open over doors", "sliding"):
-        if rows not in (2, 3) and not (kind == "sliding" and rows == 1):
-            return False
-        parts = columns * (rows + (kind == "sliding"))
-    elif kind == "pairs":
-        parts = 2 * columns * rows
-        if rows > 2 or columns > 2:
-            return False
-    elif kind == "columns":
-        if columns < 2 or rows < 2 or rows > 4:
-            return False
-        parts = (columns + 1) // 2 + columns // 2 * rows
-    elif (kind == "flaps" and (rows > 3 or columns > 2)) or (
-        kind == "doors" and ((rows > 2 and columns > 2) or rows > 3)
-    ):
+    """Whether the layout can be built and looks like furniture."""
+    columns, rows, kind, style = (layout[name] for name in ("columns", "rows", "fill", "leaf"))
+    (few_columns, many_columns), (few_rows, many_rows) = GRIDS[kind]
+    if not (few_columns <= columns <= many_columns and few_rows <= rows <= many_rows):
         return False
-    style = layout["leaf"]
-    if kind in ("drawers", "flaps") and style in ("louvre", "glass", "muntin", "mesh", "double"):
-        return False
-    if layout["steel"] and (
-        style in ("raised", "planks", "muntin", "double", "inlay")
-        or layout["base"] in ("round", "tapered", "hairpin", "bracket")
-    ):
+    if layout["steel"] and (style in RUSTIC or layout["base"] in ("round", "tapered", "hairpin", "bracket")):
         return False
     if rows >= 4 and layout["base"] in ("sled", "hairpin", "tapered"):
         return False
-    return parts <= min(most, MAX_PARTS - 1) and (
-        parts <= FEW or style in PLAIN or (style in DEAR and parts <= 8 and style in ("shaker", "glass"))
-    )
+    if kind in ("drawers", "apothecary", "flaps") and style in ("louvre", "glass", "muntin", "mesh", "double"):
+        return False
+    parts = columns * rows if kind == "mixed" else moving([_column(kind, c, columns, rows) for c in range(columns)])
+    return parts <= next((most for styles, most in MOST if style in styles), FEW)

@@ -24,7 +24,7 @@ LAYOUT = {
     "loading": ("front", "top", "slim top"),
     "hinge": ("left", "right"),
     "knobs": (0, 1, 2, 3),
-    "buttons": (0, 1, 2, 3, 4, 5, 6, 8),
+    "buttons": (0, 1, 2, 3, 4, 6),
     "detergent": ("none", "left", "right"),
     "filter": ("none", "left", "right"),
     "base": ("bare", "feet", "drawer"),
@@ -32,7 +32,7 @@ LAYOUT = {
 
 
 def _fits(layout: Mapping[str, Any]) -> bool:
-    if layout["knobs"] + layout["buttons"] > 8 or (layout["knobs"] == 3 and layout["buttons"] > 3):
+    if layout["knobs"] + layout["buttons"] > 6 or (layout["knobs"] == 3 and layout["buttons"] > 3):
         return False
     if layout["loading"] == "front":
         return not (layout["base"] == "drawer" and layout["filter"] != "none")
@@ -102,7 +102,7 @@ def _front_loader(
         y1 = y - radius - 0.012
         if high[1] > y1 and x0 + w > x - radius and x0 < x + radius:
             high = (high[0], max(0.085, 0.095), high[2])
-        grip = Handle("slot", shell, 0.5)
+        grip = Handle(draw.pool(("slot",), ("disc",)), shell, 0.5)
         fronts = Fronts(Leaf("slab", shell, shell), grip, shell, spread(draw, 100.0), 0.4)
         door(
             b, fronts, low, high, "bottom", f"The {shell.words} filter flap of a washing machine, hinged at the bottom,"
