@@ -38,8 +38,6 @@ POOL_EVERY = 8
 """Steps between looks at the clock for new views."""
 
 JUDGE_SECONDS = 90.0
-JUDGE_SIZE = 64
-"""Side of the judge's pictures of unseen views."""
 
 TOY: dict[str, Any] = {
     "image_size": 32, "channels": (8, 16, 32), "feature_channels": 8, "width": 32, "num_latents": 4, "num_mixers": 1,
@@ -76,6 +74,7 @@ class HeldOut:
     def __init__(self, split: Split, count: int, size: int, device: torch.device, processes: int) -> None:
         self.library = build_library(range(count), split, processes).to(device)
         self.rows = torch.arange(count)
+        self._size = size // 2
         self.exact, self.wrong = (self._picture(split, size, error) for error in (0.0, 1.0))
 
     def _picture(self, split: Split, size: int, camera_error: float) -> TextureData:
@@ -89,7 +88,7 @@ class HeldOut:
         for name, data, spoiled in (("exact inputs", self.exact, False), ("spoiled inputs", self.wrong, True)):
             methods = {key: own for key, own in colorists(model).items() if baselines or key == "model"}
             found[name] = evaluate(methods, data, spoiled) | {
-                f"{key}_unseen_views": unseen_psnr(own, self.library, self.rows, data, JUDGE_SIZE)
+                f"{key}_unseen_views": unseen_psnr(own, self.library, self.rows, data, self._size)
                 for key, own in methods.items()
             }
         return found
@@ -124,6 +123,7 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
         arguments.run_seconds,
         arguments.total_seconds,
         muon_lr=arguments.lr,
+        warmup=5 if arguments.toy else 200,
         started=started,
     )
     seed = loop.step * world + rank
@@ -200,8 +200,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.compile is None:
         arguments.compile = arguments.device.startswith("cuda")
     if arguments.toy:
-        arguments.compile, arguments.processes, arguments.pictured = False, 1, 2
-        arguments.batch, arguments.queries, arguments.watch, arguments.judge = 16, 128, 2, 4
+        arguments.compile, arguments.processes, arguments.pictured = False, 1, 1
+        arguments.batch, arguments.queries, arguments.watch, arguments.judge = 16, 128, 1, 2
     return arguments
 
 

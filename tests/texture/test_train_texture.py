@@ -38,11 +38,11 @@ def data(library: Library) -> TextureData:
 
 def test_toy_run_lowers_its_loss_and_exports_a_folder(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    options = ["--toy", "--objects", "4", "--run-seconds", "12", "--total-seconds", "12"]
+    options = ["--toy", "--objects", "4", "--run-seconds", "25", "--total-seconds", "25"]
     train_texture.main([*options, "--state", str(tmp_path / "state"), "--export", str(tmp_path / "weights")])
     lines = [json.loads(line) for line in (tmp_path / "state/texture-curve.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    assert np.mean(losses[len(losses) // 2 :]) < 0.9 * np.mean(losses[:3])
     model = TexturePipeline.load(tmp_path / "weights").model
     assert all(parameter.isfinite().all() for parameter in model.parameters())
     assert "nearest_visible" in (tmp_path / "weights/README.md").read_text()
