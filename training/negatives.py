@@ -102,12 +102,19 @@ class _Studio:
         return uniform(self.generator, low, high, *shape)
 
 
+def _developed(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """As a camera that focuses on all of it would show (B, S, S, 3)."""
+    table = torch.rand(len(pictures), photo.DRAWS, generator=generator, device=pictures.device)
+    grain = torch.randn(pictures.shape, generator=generator, device=pictures.device)
+    return photo.developed(pictures, torch.ones_like(pictures[..., 0]), table, grain)
+
+
 def _pattern(make: Callable[[int, int, torch.Generator], Tensor]) -> Callable[[_Studio, int], Tensor]:
     """Some of the pictures as a camera would take them."""
 
     def picture(studio: _Studio, count: int) -> Tensor:
         plain = make(count, studio.size, studio.generator)
-        taken = photo.develop(plain, studio.generator)
+        taken = _developed(plain, studio.generator)
         return torch.where(studio.uniform(0, 1, count, 1, 1, 1) < 0.6, taken, plain)
 
     return picture
@@ -195,7 +202,7 @@ def _smear(studio: _Studio, count: int) -> Tensor:
     few = int(studio.rng.integers(5, 12))
     spots = interpolate(sharp, size=(few, few), mode="area")
     blurred = interpolate(spots, size=(studio.size, studio.size), mode="bicubic", align_corners=False)
-    return photo.develop(blurred.movedim(1, -1).clamp(0, 1), studio.generator)
+    return _developed(blurred.movedim(1, -1).clamp(0, 1), studio.generator)
 
 
 _KINDS: tuple[tuple[float, int, Callable[[_Studio, int], Tensor]], ...] = (
