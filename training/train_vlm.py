@@ -74,8 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
     studio = Studio(library, answers, tokenizer, size, Split.TRAIN, seed)
     examiner = Studio(held_out, held_out_answers, tokenizer, size, Split.VAL, 0)
     exam = Exam(examiner, held_out_answers, len(held_out), tokenizer)
-    ring = Ring(studio, answers, options.ring, options.chunk, options.ring // 8, seed + 1)
-    print(f"rank {rank}: {ring.taken} views after {time.monotonic() - started:.0f} s", flush=True)
+    ring = Ring(studio, answers, options.ring, options.chunk, seed + 1)
+    print(f"rank {rank}: {ring.fill(options.ring // 8):.0f} views a second", flush=True)
 
     longest = max(studio.longest, examiner.longest)
     table = layout(student.vlm, size, opening_tokens(tokenizer), (longest // LENGTH_STEP + 1) * LENGTH_STEP)

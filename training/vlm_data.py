@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -34,7 +35,7 @@ LONGEST_QUESTION = 64
 """Most tokens of a question after the image; hints beyond it are left out."""
 LENGTH_STEP = 64
 """Sequences are padded to a multiple of this."""
-LENGTH_GROUPS = 8
+LENGTH_GROUPS = 4
 """A batch is drawn from one of so many groups of views of about equal length, so that little of it is padding."""
 
 
@@ -204,10 +205,9 @@ class Ring:
     Args:
         capacity: views kept, rounded down to whole chunks.
         chunk: views taken together.
-        first: views to take before the first batch.
     """
 
-    def __init__(self, studio: Studio, answers: Answers, capacity: int, chunk: int, first: int, seed: int) -> None:
+    def __init__(self, studio: Studio, answers: Answers, capacity: int, chunk: int, seed: int) -> None:
         self._studio = studio
         self._answers = answers
         self._chunk = chunk
@@ -218,8 +218,15 @@ class Ring:
         self._views = _views(columns, np.zeros(slots, dtype=np.int64))
         self.taken = 0
         self._put(start)
-        while self.taken < min(first, slots):
+
+    def fill(self, count: int) -> float:
+        """Have at least `count` views; returns how many are taken in a second."""
+        before, started = self.taken, time.monotonic()
+        while self.taken < min(count, len(self._views)):
             self.renew()
+        if self._views.images.is_cuda:
+            torch.cuda.synchronize()
+        return (self.taken - before) / (time.monotonic() - started)
 
     def renew(self) -> None:
         """Take a chunk of new views."""

@@ -13,6 +13,8 @@ from training.vlm_model import Layout, ModelSize, decode, encode_images
 
 SPREAD = (0.05, 0.12, 0.66, 0.12, 0.05)
 """Target probability of an integer and of its neighbours: numbers are near each other, which single tokens are not."""
+DECISION_WEIGHT = 2.0
+"""Of a token that is no integer: it is right or wrong, and a wrong one costs a part."""
 DROPOUT = 0.05
 DENSE_WEIGHT = 0.5
 NUMBERS_WEIGHT = 2.0
@@ -37,16 +39,18 @@ def soft_targets(tokenizer: Tokenizer, device: torch.device | str) -> tuple[Tens
     """For each token the tokens that share its target probability.
 
     Returns:
-        (V, 5) ids and (V, 5) weights: an integer and its neighbours with the same comma, any other token alone.
+        (V, 5) ids and (V, 5) weights: an integer and its neighbours with the same comma, any other token alone, which
+        counts `DECISION_WEIGHT`.
     """
     vocabulary = tokenizer.get_vocab()
     ids = torch.arange(len(vocabulary))[:, None].repeat(1, len(SPREAD))
     weights = torch.zeros(ids.shape)
-    weights[:, len(SPREAD) // 2] = 1
+    weights[:, len(SPREAD) // 2] = DECISION_WEIGHT
     for token, index in vocabulary.items():
         comma, digits = ("," if token.startswith(",") else ""), token.removeprefix(",")
         if not digits.removeprefix("-").isdecimal():
             continue
+        weights[index, len(SPREAD) // 2] = 1
         near = [f"{comma}{int(digits) + step}" for step in range(-2, 3)]
         if str(int(digits)) == digits and all(name in vocabulary for name in near):
             ids[index] = torch.tensor([vocabulary[name] for name in near])

@@ -129,7 +129,8 @@ def test_unknown_spots_cost_nothing(views: Views) -> None:
 
 
 def test_a_batch_is_of_about_equal_length_and_the_ring_forgets_the_oldest(library: Library, answers: Answers) -> None:
-    ring = Ring(Studio(library, answers, TOKENIZER, TOY, Split.TRAIN, 0), answers, 32, 8, 32, 0)
+    ring = Ring(Studio(library, answers, TOKENIZER, TOY, Split.TRAIN, 0), answers, 32, 8, 0)
+    ring.fill(32)
     short, long = (ring.batch(4, group)[0].lengths for group in (0.0, 0.99))
     assert short.max() <= long.min()
     before = ring.batch(32, 0.0)[0].images
