@@ -13,7 +13,7 @@ from training.raycast import FAR, Solids
 
 TILE_WIDTH, TILE_HEIGHT = 16, 8
 TABLE = 20
-"""Numbers a primitive: rotation by columns, centre, extent, squared bounding radius (-1 if hidden), and some to spare."""
+"""Numbers a primitive: rotation by columns, centre, extent, squared bounding radius (-1 if hidden), and padding."""
 
 
 def nearest_fused(
