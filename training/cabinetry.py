@@ -14,6 +14,8 @@ from training.primitives import Look
 MOVING = {"drawer": 1, "left": 1, "right": 1, "pair": 2, "flap": 1, "lift": 1, "sliding": 2, "open": 0}
 """What may fill a cell, and how many moving parts that is: doors by the side of their hinge, a pair of doors, flaps
 hinged below or above, sliding doors, or an open shelf."""
+SEAM = 0.0035
+"""Least gap between leaves as a fraction of the body's longest side."""
 Column = Sequence[str]
 """Fillings from the bottom up."""
 HEIGHTS = {"drawer": 0.5, "flap": 0.9, "lift": 0.8, "open": 0.8}
@@ -41,6 +43,11 @@ class Case:
     overlay: bool
     what: str
     within: int = 0
+
+    @property
+    def gap(self) -> float:
+        """Between two leaves: wide enough for a picture to show."""
+        return max(GAP, SEAM * max(b - a for a, b in zip(self.low, self.high, strict=True)))
 
     @property
     def front(self) -> float:
@@ -84,7 +91,7 @@ def _cell(b: Builder, draw: Draw, case: Case, kind: str, xs: tuple[float, float]
         )
     ]  # fmt: skip
     bare = (*xs, *ys) if case.overlay else inner
-    gap = GAP / 2 if case.overlay else GAP * 0.6
+    gap = case.gap / 2
     low = (bare[0] + gap, bare[2] + gap, case.front)
     high = (bare[1] - gap, bare[3] - gap, case.front + fronts.thick)
     cell_low, cell_high = (inner[0], inner[2], case.low[2] + wall), (inner[1], inner[3], case.high[2])

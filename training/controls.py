@@ -2,92 +2,115 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import LEAST_SEEN, button, knob
-from training.palettes import APPLIANCE, FITTING, finish, plain
+from training.palettes import APPLIANCE, FITTING, contrasting, plain
 from training.primitives import Look
 
 KNOB_STYLES = ("plain", "skirt", "wing")
 
 
-def control_row(
-    b: Builder, draw: Draw, knobs: int, buttons: int, xs: tuple[float, float], ys: tuple[float, float], z: float,
-    longest: float, what: str, *, parent: int = 0, largest: float = 0.04,
-) -> None:  # fmt: skip
-    """Knobs and buttons side by side on a strip of a front face at depth `z`.
+@dataclass(frozen=True)
+class Panel:
+    """The face that carries the controls.
 
-    Args:
-        xs, ys: the strip's sides.
+    Attributes:
+        look: its finish, against which the controls stand out.
+        xs, ys: its sides [m].
+        z: its depth [m].
         longest: longest side of the whole object, by which the smallest size that is seen goes.
         what: the object, for captions.
+        parent: the link that it is a part of.
         largest: radius of the largest knob [m].
     """
+
+    look: Look
+    xs: tuple[float, float]
+    ys: tuple[float, float]
+    z: float
+    longest: float
+    what: str
+    parent: int = 0
+    largest: float = 0.04
+
+    @property
+    def least(self) -> float:
+        """Smallest half size of a control."""
+        return LEAST_SEEN * self.longest / 2
+
+
+@dataclass(frozen=True)
+class _Kit:
+    """How the controls of one panel look."""
+
+    knob: Look
+    mark: Look
+    key: Look
+    style: str
+    round_keys: bool
+
+    @classmethod
+    def draw(cls, draw: Draw, panel: Panel) -> _Kit:
+        metal, key = contrasting(draw, FITTING, panel.look), plain(contrasting(draw, APPLIANCE, panel.look))
+        level = 0.08 if sum(metal.base) > 1.2 else 0.92
+        mark = replace(plain(metal), base=(level,) * 3, accent=(level,) * 3)
+        return cls(metal, mark, key, draw.pick(KNOB_STYLES), draw.chance(0.4))
+
+
+def control_row(b: Builder, draw: Draw, panel: Panel, knobs: int, buttons: int) -> None:
+    """Knobs and buttons side by side."""
     total = knobs + buttons
     if not total:
         return
-    metal, mark, keys = _looks(draw)
-    style = draw.pick(KNOB_STYLES)
-    least = LEAST_SEEN * longest / 2
-    middle, step = (ys[0] + ys[1]) / 2, (xs[1] - xs[0]) / total
-    pitch = min(step, 3.4 * largest) if draw.chance(0.5) else step
-    radius = max(least, min(largest, 0.36 * (ys[1] - ys[0]), 0.36 * pitch))
+    kit = _Kit.draw(draw, panel)
+    (x0, x1), (y0, y1) = panel.xs, panel.ys
+    middle, step = (y0 + y1) / 2, (x1 - x0) / total
+    pitch = min(step, 3.4 * panel.largest) if draw.chance(0.5) else step
+    radius = max(panel.least, min(panel.largest, 0.36 * (y1 - y0), 0.36 * pitch))
     knobs_first = draw.chance(0.7)
-    start = (xs[0] + xs[1]) / 2 - pitch * total / 2
-    round_keys = draw.chance(0.4)
+    start = (x0 + x1) / 2 - pitch * total / 2
     for index in range(total):
         x = start + pitch * (index + 0.5)
         if (index < knobs) if knobs_first else (index >= buttons):
-            caption = f"A round {metal.words} knob of a {what}."
-            knob(b, metal, mark, x, middle, z, radius, 0.75 * radius, caption, parent=parent, style=style)
+            _knob(b, panel, kit, (x, middle), radius)
             continue
-        dx = max(least, min(0.34 * pitch, 0.032))
-        dy = dx if round_keys else max(least, min(0.6 * dx, 0.3 * (ys[1] - ys[0])))
-        _key(b, keys, metal if round_keys else None, (x, middle), (dx, dy), z, longest, what, parent)
+        dx = max(panel.least, min(0.34 * pitch, 0.032))
+        dy = dx if kit.round_keys else max(panel.least, min(0.6 * dx, 0.3 * (y1 - y0)))
+        _key(b, panel, kit, (x, middle), (dx, dy))
 
 
-def control_column(
-    b: Builder, draw: Draw, knobs: int, buttons: int, xs: tuple[float, float], ys: tuple[float, float], z: float,
-    longest: float, what: str,
-) -> None:  # fmt: skip
-    """Knobs above buttons, the latter in up to two columns, on an upright panel of the root."""
-    metal, mark, keys = _looks(draw)
-    style = draw.pick(KNOB_STYLES)
-    least = LEAST_SEEN * longest / 2
-    (x0, x1), (y0, y1) = xs, ys
+def control_column(b: Builder, draw: Draw, panel: Panel, knobs: int, buttons: int) -> None:
+    """Knobs above buttons, the latter in up to two columns."""
+    if not knobs + buttons:
+        return
+    kit = replace(_Kit.draw(draw, panel), round_keys=False)
+    (x0, x1), (y0, y1) = panel.xs, panel.ys
     columns = 2 if buttons in (2, 4, 6, 8) else 1
     rows = -(-buttons // columns)
     free = (y1 - y0) * (0.74 if knobs + rows < 4 else 0.92)
     step = free / max(knobs + 0.6 * rows, 1.6)
-    radius = max(least, min(0.3 * (x1 - x0), 0.38 * step))
+    radius = max(panel.least, min(0.3 * (x1 - x0), 0.38 * step))
     middle = (x0 + x1) / 2
     for i in range(knobs):
-        y = y0 + free - step * (i + 0.5)
-        caption = f"A round {metal.words} knob of a {what}."
-        knob(b, metal, mark, middle, y, z, radius, 0.7 * radius, caption, parent=0, style=style)
+        _knob(b, panel, kit, (middle, y0 + free - step * (i + 0.5)), radius)
     cell = 0.8 * (x1 - x0) / columns, 0.6 * step
+    half = max(panel.least, min(0.38 * cell[0], 0.035)), max(panel.least, min(0.36 * cell[1], 0.02))
     for i in range(buttons):
         x = middle + (i % columns - (columns - 1) / 2) * cell[0]
-        y = y0 + free - knobs * step - (i // columns + 0.5) * cell[1]
-        half = max(least, min(0.38 * cell[0], 0.035)), max(least, min(0.36 * cell[1], 0.02))
-        _key(b, keys, None, (x, y), half, z, longest, what, 0)
+        _key(b, panel, kit, (x, y0 + free - knobs * step - (i // columns + 0.5) * cell[1]), half)
 
 
-def _key(
-    b: Builder, look: Look, bezel: Look | None, at: tuple[float, float], half: tuple[float, float], z: float,
-    longest: float, what: str, parent: int,
-) -> None:  # fmt: skip
+def _knob(b: Builder, panel: Panel, kit: _Kit, at: tuple[float, float], radius: float) -> None:
+    caption = f"A round {kit.knob.words} knob of a {panel.what}."
+    knob(b, kit.knob, kit.mark, *at, panel.z, radius, 0.72 * radius, caption, parent=panel.parent, style=kit.style)
+
+
+def _key(b: Builder, panel: Panel, kit: _Kit, at: tuple[float, float], half: tuple[float, float]) -> None:
     (x, y), (dx, dy) = at, half
     button(
-        b, look, (x - dx, y - dy, z), (x + dx, y + dy, z), longest, f"A {look.words} button of a {what}.",
-        parent=parent, bezel=bezel,
+        b, kit.key, (x - dx, y - dy, panel.z), (x + dx, y + dy, panel.z), panel.longest,
+        f"A {kit.key.words} button of a {panel.what}.", parent=panel.parent, bezel=kit.knob if kit.round_keys else None,
     )  # fmt: skip
-
-
-def _looks(draw: Draw) -> tuple[Look, Look, Look]:
-    """Finishes of knobs, of their pointers, and of buttons."""
-    knob_look, key = finish(draw, FITTING), plain(finish(draw, APPLIANCE))
-    bright = sum(knob_look.base) > 1.2
-    level = 0.08 if bright else 0.92
-    mark = plain(knob_look)
-    return knob_look, Look(mark.material, mark.words, mark.pattern, (level,) * 3, (level,) * 3, 6.0, 0.2), key

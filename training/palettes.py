@@ -215,6 +215,9 @@ TOP = Family(
 )
 """Worktops and table tops."""
 
+CONTRAST = 0.15
+"""Difference of brightness that is enough to see a handle."""
+
 LINER = _plastic("white", (0.90, 0.91, 0.91), 0.25)
 """Interiors of appliances."""
 CAVITY = _paint("grey", (0.63, 0.63, 0.62), "metal", 0.3)
@@ -233,6 +236,17 @@ def finish(draw: Draw, family: Family) -> Look:
         accent=_shifted(look.accent, shift),
         scale=look.scale * draw.uniform(0.7, 1.4),
     )
+
+
+def contrasting(draw: Draw, family: Family, behind: Look) -> Look:
+    """One look of the family that stands out against what lies behind it, where the family has one."""
+    level = _brightness(behind)
+    return max((finish(draw, family) for _ in range(2)), key=lambda x: min(abs(_brightness(x) - level), CONTRAST))
+
+
+def _brightness(look: Look) -> float:
+    red, green, blue = look.base
+    return 0.3 * red + 0.6 * green + 0.1 * blue
 
 
 def plain(look: Look) -> Look:

@@ -15,7 +15,7 @@ from training.draw import Draw
 from training.fittings import GAP, HINGE_AXES, Fronts, spread, tub
 from training.handles import SMALL_HELD_OUT, SMALL_SEEN, draw_handle
 from training.leaves import Leaf
-from training.palettes import CARD, FITTING, SHELL, STEEL, WOOD, finish
+from training.palettes import CARD, FITTING, SHELL, STEEL, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import stand
@@ -51,7 +51,8 @@ def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     kind = layout["kind"]
     family = {"tool box": STEEL, "carton": CARD, "cooler": SHELL}.get(kind, WOOD)
-    look, metal = finish(draw, family), finish(draw, FITTING)
+    look = finish(draw, family)
+    metal = contrasting(draw, FITTING, look)
     lid_look = look if draw.chance(0.7) else finish(draw, family)
     width, height, depth = _size(draw, kind)
     drawers = layout["drawers"]

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.builder import Builder
-from training.controls import control_row
+from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, spread
 from training.handles import HELD_OUT, LONG_HELD_OUT, LONG_SEEN, draw_handle
 from training.leaves import Leaf
-from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, WOOD, finish, plain
+from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, WOOD, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
 
@@ -36,7 +36,7 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     kind = layout["kind"]
-    shell, metal, panel = finish(draw, APPLIANCE), finish(draw, FITTING), finish(draw, PANEL)
+    shell, panel = finish(draw, APPLIANCE), finish(draw, PANEL)
     front = (
         shell
         if draw.chance(0.5)
@@ -44,6 +44,7 @@ def build(draw: Draw) -> ObjectSpec:
     )
     if layout["buttons"]:
         panel = plain(panel)
+    metal = contrasting(draw, FITTING, front)
     inset = front if draw.chance(0.5) else finish(draw, APPLIANCE)
     width = draw.uniform(0.43, 0.47) if layout["width"] == "slim" else draw.uniform(0.57, 0.62)
     height, depth = draw.uniform(0.76, 0.86), draw.uniform(0.52, 0.6)
@@ -74,14 +75,17 @@ def build(draw: Draw) -> ObjectSpec:
         control_row(
             b,
             draw,
+            Panel(
+                panel,
+                (0.03, width - 0.03),
+                (y1 + GAP, height),
+                depth + thick * 0.9,
+                height + 0.02,
+                "dishwasher",
+                largest=0.03,
+            ),
             layout["knobs"],
             layout["buttons"],
-            (0.03, width - 0.03),
-            (y1 + GAP, height),
-            depth + thick * 0.9,
-            height + 0.02,
-            "dishwasher",
-            largest=0.03,
         )
     if kind == "drawers":
         middle = y0 + (y1 - y0) * draw.uniform(0.45, 0.55)
@@ -118,15 +122,9 @@ def build(draw: Draw) -> ObjectSpec:
     control_row(
         b,
         draw,
+        Panel(panel, (0.03, width - 0.03), (leaf_high[1], high[1]), high[2], height, "dishwasher", link, 0.03),
         layout["knobs"],
         layout["buttons"],
-        (0.03, width - 0.03),
-        (leaf_high[1], high[1]),
-        high[2],
-        height,
-        "dishwasher",
-        parent=link,
-        largest=0.03,
     )
     return b.finish("dishwasher", draw.style(layout))
 

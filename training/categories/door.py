@@ -14,7 +14,7 @@ from training.draw import Draw
 from training.fittings import GAP, slide, spread, swing
 from training.handles import Handle, draw_handle, handle
 from training.leaves import Corner, Leaf, leaf
-from training.palettes import FITTING, GLASS, WOOD, finish
+from training.palettes import FITTING, GLASS, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 
@@ -43,9 +43,10 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
-    frame, wood, metal = finish(draw, WOOD), finish(draw, WOOD), finish(draw, FITTING)
+    frame, wood = finish(draw, WOOD), finish(draw, WOOD)
     if draw.chance(0.3):
         wood = frame
+    metal = contrasting(draw, FITTING, wood)
     inset = (
         finish(draw, GLASS)
         if layout["leaf"] in ("glass", "muntin", "half glass")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from training.builder import Builder
-from training.controls import control_column, control_row
+from training.controls import Panel, control_column, control_row
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, hollow, spread
 from training.handles import LONG_HELD_OUT, LONG_SEEN, draw_handle
 from training.leaves import Leaf
-from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, finish, plain
+from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, contrasting, finish, plain
 from training.spec import ObjectSpec
 from training.supports import feet
 
@@ -26,8 +26,9 @@ def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(
         LAYOUT, lambda x: x["knobs"] + x["buttons"] <= 8 and (x["panel"] == "right" or x["buttons"] <= 4)
     )
-    shell, controls, glass, metal = (finish(draw, family) for family in (APPLIANCE, PANEL, GLASS, FITTING))
+    shell, controls, glass = (finish(draw, family) for family in (APPLIANCE, PANEL, GLASS))
     front = shell if draw.chance(0.5) else finish(draw, APPLIANCE)
+    metal = contrasting(draw, FITTING, front)
     grip = draw_handle(draw, LONG_SEEN, LONG_HELD_OUT, metal)
     width, height, depth = draw.uniform(0.42, 0.62), draw.uniform(0.25, 0.36), draw.uniform(0.30, 0.46)
     if layout["panel"] != "right":
@@ -83,7 +84,6 @@ def build(draw: Draw) -> ObjectSpec:
         caption,
     )
     place = control_column if beside else control_row
-    place(
-        b, draw, layout["knobs"], layout["buttons"], (low[0], high[0]), (low[1], high[1]), face, width, "microwave oven"
-    )
+    panel = Panel(controls, (low[0], high[0]), (low[1], high[1]), face, width, "microwave oven")
+    place(b, draw, panel, layout["knobs"], layout["buttons"])
     return b.finish("microwave", draw.style(layout))

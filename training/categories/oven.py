@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.builder import Builder
-from training.controls import control_row
+from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import DRAWER_TRAVEL, GAP, Fronts, door, drawer, hollow, slide, spread
 from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
 from training.leaves import Leaf
-from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, finish, plain
+from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import stand
@@ -45,11 +45,12 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     kind = layout["kind"]
-    shell, metal, glass = finish(draw, APPLIANCE), finish(draw, FITTING), finish(draw, GLASS)
+    shell, glass = finish(draw, APPLIANCE), finish(draw, GLASS)
     panel = plain(finish(draw, PANEL)) if layout["buttons"] else finish(draw, PANEL)
     if draw.chance(0.5):
         panel = plain(shell)
     front = shell if draw.chance(0.6) else finish(draw, APPLIANCE)
+    metal = contrasting(draw, FITTING, front)
     stove = kind in ("range", "wide range")
     width = {
         "range": draw.uniform(0.5, 0.76),
@@ -131,31 +132,12 @@ def build(draw: Draw) -> ObjectSpec:
     if layout["console"] == "back":
         b.box(0, shell, (0, height, 0), (width, height + rise, 0.05))
         b.box(0, panel, (0.02, height + 0.015, 0.04), (width - 0.02, height + rise - 0.012, 0.054))
-        control_row(
-            b,
-            draw,
-            layout["knobs"],
-            layout["buttons"],
-            (0.04, width - 0.04),
-            (height + 0.03, height + rise - 0.012),
-            0.054,
-            longest,
-            "oven",
-            largest=0.035,
+        face_of = Panel(
+            panel, (0.04, width - 0.04), (height + 0.03, height + rise - 0.012), 0.054, longest, "oven", largest=0.035
         )
     else:
-        control_row(
-            b,
-            draw,
-            layout["knobs"],
-            layout["buttons"],
-            (0.02, width - 0.02),
-            (top + GAP, height),
-            face,
-            longest,
-            "oven",
-            largest=0.032,
-        )
+        face_of = Panel(panel, (0.02, width - 0.02), (top + GAP, height), face, longest, "oven", largest=0.032)
+    control_row(b, draw, face_of, layout["knobs"], layout["buttons"])
     return b.finish("oven", draw.style(layout))
 
 

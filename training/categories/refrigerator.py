@@ -10,7 +10,7 @@ from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, spread, swing, tub
 from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
 from training.leaves import Corner, Leaf
-from training.palettes import APPLIANCE, FITTING, GLASS, LINER, PANEL, RUBBER, finish
+from training.palettes import APPLIANCE, FITTING, GLASS, LINER, PANEL, RUBBER, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import stand
@@ -45,8 +45,9 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     kind = layout["doors"]
-    shell, metal = finish(draw, APPLIANCE), finish(draw, FITTING)
+    shell = finish(draw, APPLIANCE)
     front = shell if draw.chance(0.6) else finish(draw, APPLIANCE)
+    metal = contrasting(draw, FITTING, front)
     style = {"flat": "slab", "soft": "soft", "glass": "glass"}[layout["face"]]
     grip = draw_handle(draw, LONG_SEEN, LONG_HELD_OUT, metal)
     thick = draw.uniform(0.04, 0.07)

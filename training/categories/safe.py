@@ -12,7 +12,7 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, button, hollow, knob, spread, swing
-from training.palettes import CAVITY, FITTING, PANEL, SAFE, finish, plain
+from training.palettes import CAVITY, FITTING, PANEL, SAFE, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import feet
@@ -38,8 +38,9 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
-    shell, metal, keys = finish(draw, SAFE), finish(draw, FITTING), finish(draw, PANEL)
+    shell, keys = finish(draw, SAFE), finish(draw, PANEL)
     front = shell if draw.chance(0.7) else finish(draw, SAFE)
+    metal = contrasting(draw, FITTING, front)
     size = layout["size"]
     width = (
         draw.uniform(0.3, 0.45)

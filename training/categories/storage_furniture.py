@@ -12,7 +12,7 @@ from training.draw import Draw
 from training.fittings import Fronts, spread
 from training.handles import FLUSH_HELD_OUT, FLUSH_SEEN, HELD_OUT, SEEN, SMALL_HELD_OUT, SMALL_SEEN, draw_handle
 from training.leaves import Leaf, wire
-from training.palettes import FITTING, GLASS, STEEL, TOP, WOOD, finish
+from training.palettes import FITTING, GLASS, STEEL, TOP, WOOD, contrasting, finish
 from training.spec import ObjectSpec
 from training.supports import stand
 
@@ -59,7 +59,7 @@ def build(draw: Draw) -> ObjectSpec:
     else:
         carcass = finish(draw, WOOD)
         front = carcass if draw.chance(0.6) else finish(draw, WOOD)
-    metal = finish(draw, FITTING)
+    metal = contrasting(draw, FITTING, front)
     style = layout["leaf"]
     if style in ("glass", "muntin"):
         inset = finish(draw, GLASS)

@@ -11,7 +11,7 @@ from training.draw import Draw
 from training.fittings import GAP, Fronts, spread
 from training.handles import HELD_OUT, SEEN, SMALL_HELD_OUT, SMALL_SEEN, draw_handle
 from training.leaves import Leaf
-from training.palettes import FITTING, GLASS, TOP, WOOD, finish
+from training.palettes import FITTING, GLASS, TOP, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import LEGS, leg_pair
@@ -46,9 +46,10 @@ LEG = 0.045
 
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
-    wood, metal = finish(draw, WOOD), finish(draw, FITTING)
+    wood = finish(draw, WOOD)
     top = wood if draw.chance(0.55) else finish(draw, draw.pick((GLASS, TOP, TOP, WOOD, WOOD, WOOD, WOOD, WOOD)))
     front = wood if draw.chance(0.6) else finish(draw, WOOD)
+    metal = contrasting(draw, FITTING, front)
     few = _count(layout) <= FEW
     grip = draw_handle(draw, SEEN if few else SMALL_SEEN, HELD_OUT if few else SMALL_HELD_OUT, metal)
     leaf = Leaf(

@@ -12,7 +12,7 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, HINGE_AXES, button, spread
-from training.palettes import CERAMIC, FITTING, WOOD, finish
+from training.palettes import CERAMIC, FITTING, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
 
@@ -34,7 +34,8 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
-    bowl, metal = finish(draw, CERAMIC), finish(draw, FITTING)
+    bowl = finish(draw, CERAMIC)
+    metal = contrasting(draw, FITTING, bowl)
     cover = finish(draw, WOOD) if layout["seat"] == "wood" else bowl
     width = draw.uniform(0.34, 0.39)
     r = width / 2

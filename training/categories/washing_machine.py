@@ -10,12 +10,12 @@ import numpy as np
 
 from articulation.joint import Joint, JointType
 from training.builder import Builder
-from training.controls import control_row
+from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import GAP, HINGE_AXES, Fronts, door, drawer, slide, spread
 from training.handles import HELD_OUT, Handle, draw_handle, handle
 from training.leaves import Leaf
-from training.palettes import APPLIANCE, DRUM, FITTING, GLASS, PANEL, RUBBER, finish, plain
+from training.palettes import APPLIANCE, DRUM, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import feet
@@ -42,7 +42,8 @@ def _fits(layout: Mapping[str, Any]) -> bool:
 
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
-    shell, metal, panel = finish(draw, APPLIANCE), finish(draw, FITTING), finish(draw, PANEL)
+    shell, panel = finish(draw, APPLIANCE), finish(draw, PANEL)
+    metal = contrasting(draw, FITTING, shell)
     if layout["buttons"]:
         panel = plain(panel)
     if draw.chance(0.35):
@@ -191,13 +192,9 @@ def _strip(
     control_row(
         b,
         draw,
+        Panel(panel, (x0 + 0.02, x1 - 0.02), (y0, y1 - wall), face, longest, "washing machine"),
         layout["knobs"],
         layout["buttons"],
-        (x0 + 0.02, x1 - 0.02),
-        (y0, y1 - wall),
-        face,
-        longest,
-        "washing machine",
     )
     if place == "none":
         return
@@ -256,13 +253,16 @@ def _top_loader(
     control_row(
         b,
         draw,
+        Panel(
+            panel,
+            (0.05 * width, 0.95 * width),
+            (height + 0.12 * rise, height + 0.92 * rise),
+            console + 0.004,
+            max(height + rise, depth),
+            "washing machine",
+        ),
         layout["knobs"],
         layout["buttons"],
-        (0.05 * width, 0.95 * width),
-        (height + 0.12 * rise, height + 0.92 * rise),
-        console + 0.004,
-        max(height + rise, depth),
-        "washing machine",
     )
     low, high = (
         (0.012, height + GAP, console + 0.05),
