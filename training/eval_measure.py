@@ -42,7 +42,7 @@ class Measures:
         texture_psnr: [dB] from unseen views.
         physics: of the asset.
         seconds: duration of each stage [s].
-        plan_belief: the plan's confidence, and whether every part and joint is right after refinement.
+        plan_belief: the plan's confidence, and whether its parts and joint types are right.
     """
 
     complete: Scores
@@ -83,7 +83,7 @@ def measure(truth: Truth, camera: Camera, run: Run) -> Measures:
         texture_psnr=texture_psnr(spec, camera, textured) if textured else None,
         physics=physics(run.files[REPORT]) if REPORT in run.files else None,
         seconds=run.seconds(),
-        plan_belief=Belief(plan.confidence, complete.all_right),
+        plan_belief=Belief(plan.confidence, complete.plan_right),
     )
 
 

@@ -105,9 +105,9 @@ class Scores:
     beliefs: tuple[Belief, ...]
 
     @property
-    def all_right(self) -> bool:
-        """Whether every part and joint of the object was found."""
-        return self.part_count_right and self.tree == 1 and all(joint.success for joint in self.joints)
+    def plan_right(self) -> bool:
+        """Whether the parts and all joint types are right: what a plan's confidence is about."""
+        return self.part_count_right and all(joint.type_right for joint in self.joints)
 
 
 def match(truth: Truth, result: Result) -> PartMatch:

@@ -49,7 +49,7 @@ def measures(truth: Truth, run: Run) -> Measures:
 
 
 def test_a_perfect_run_is_perfect(measures: Measures) -> None:
-    assert measures.complete.all_right and measures.plan_belief.right
+    assert measures.complete.plan_right and measures.plan_belief.right
     assert measures.open_state_iou == pytest.approx(1)
     assert measures.part_reference_ious == pytest.approx([1] * len(SPEC.links))
     assert measures.physics is not None and measures.physics.executable

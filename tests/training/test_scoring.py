@@ -36,7 +36,7 @@ def test_the_truth_scores_perfectly(truth: Truth, perfect: Result) -> None:
     assert out["f_0_1"] == out["f_0_5"] == 1
     assert out["chamfer"] is not None and out["chamfer"] < 0.08, "two random samples of one surface"
     assert out["part_chamfer"] is not None and out["part_chamfer"] < 0.05
-    assert found.all_right
+    assert found.plan_right
 
 
 def test_the_mean_shape_is_worse_than_the_truth_but_not_absurd(truth: Truth, perfect: Result) -> None:
