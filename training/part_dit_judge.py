@@ -20,8 +20,7 @@ from services.part_dit.vae import TripoSGVAEModel
 from training.draw import Split
 from training.library import build_library
 from training.part_dit_data import cameras_of, encode, images
-from training.part_dit_model import PartDiTSize, ShapeModel, pipeline
-from training.part_dit_spoil import plan_errors, scale
+from training.part_dit_spoil import plan_errors
 from training.part_dit_surface import distance_queries, frames, point_clouds
 from training.scene import Scene
 from training.surface import sample_surface as sample_solids
@@ -72,17 +71,17 @@ class Judge:
     """Held-out objects and what is known about them.
 
     Args:
+        pipeline: what is judged; what it holds may change between calls.
         objects: how many.
         points: surface points of a part that the VAE sees.
         queries: distances a part that the overlap is measured on.
     """
 
-    def __init__(
-        self, model: ShapeModel, vae: TripoSGVAEModel, size: PartDiTSize, objects: int, points: int, queries: int
-    ) -> None:
-        device = vae.device
-        self.model, self.vae = model, vae
-        self.pipeline: PartDiTPipeline = pipeline(model, vae, size)
+    def __init__(self, pipeline: PartDiTPipeline, objects: int, points: int, queries: int) -> None:
+        device = pipeline.device
+        self.pipeline = pipeline
+        self.vae: TripoSGVAEModel = pipeline.vae
+        size = pipeline.feature_extractor_dinov2.crop_size["height"]
         library = build_library(range(objects), Split.VAL).to(device)
         rng, generator = np.random.default_rng(0), torch.Generator(device).manual_seed(0)
         self.groups: list[Group] = []
@@ -96,7 +95,7 @@ class Judge:
                 planned = plan_errors(scene.boxes)
             group = Group(
                 count,
-                *images(scene, cameras, size.image_size),
+                *images(scene, cameras, size),
                 scene.parent[scene.link_valid],
                 frames(scene),
                 planned[scene.link_valid],
@@ -106,16 +105,15 @@ class Judge:
             )
             self.groups.append(group)
 
-    def quick(self) -> dict[str, float]:
+    def quick(self, steps: int = STEPS, guidance: float = GUIDANCE) -> dict[str, float]:
         """Overlap of the insides of parts."""
-        return {"held_out_iou": self._overlap(self._sample(group) for group in self.groups)}
+        samples = (self._sample(group, steps=steps, guidance=guidance) for group in self.groups)
+        return {"held_out_iou": self._overlap(samples)}
 
     def settings(self) -> dict[str, float]:
         """Overlap for other numbers of steps and strengths of guidance."""
         return {
-            f"iou_{steps}_steps_guidance_{guidance}": self._overlap(
-                self._sample(group, steps=steps, guidance=guidance) for group in self.groups
-            )
+            f"iou_{steps}_steps_guidance_{guidance}": self.quick(steps, guidance)["held_out_iou"]
             for steps, guidance in SETTINGS
         }
 
@@ -142,8 +140,8 @@ class Judge:
     ) -> Sample:  # fmt: skip
         planned = group.boxes if exact else group.planned
         return self.pipeline.sample(
-            self.model.encode_images(scale(group.part_images)),
-            self.model.encode_images(scale(group.object_images)),
+            self.pipeline.encode_images(group.part_images),
+            self.pipeline.encode_images(group.object_images),
             group.parents,
             planned if boxes else None,
             torch.Generator().manual_seed(group.count),
@@ -159,7 +157,7 @@ class Judge:
         """Mean over the parts of intersection over union of insides, among points near the surface and anywhere."""
         values = []
         for group, sample in zip(self.groups, samples, strict=True):
-            for index, tokens in enumerate(self.vae.decode(sample.latents)):
+            for index, tokens in enumerate(self.vae.decode(sample.latents.to(self.vae.dtype))):
                 frame = None if sample.boxes is None else sample.boxes[index]
                 where = box_frame.from_frame(group.queries[index, :, :3], group.boxes[index])
                 inside, truth = self.pipeline.field(tokens, frame)(where) > 0, group.queries[index, :, 3] < 0
@@ -174,7 +172,7 @@ class Judge:
         for group, sample in zip(self.groups, samples, strict=True):
             meshes = [
                 self.pipeline.mesh(tokens, RESOLUTION, None, None if sample.boxes is None else sample.boxes[index])
-                for index, tokens in enumerate(self.vae.decode(sample.latents))
+                for index, tokens in enumerate(self.vae.decode(sample.latents.to(self.vae.dtype)))
             ]
             parts += [_compare([mesh], truth, rng) for mesh, truth in zip(meshes, group.part_surface, strict=True)]
             empty += [not len(mesh.faces) for mesh in meshes]

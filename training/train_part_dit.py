@@ -27,7 +27,7 @@ from training.options import training_parser
 from training.part_dit_card import DIT_LEGEND, write_card
 from training.part_dit_data import Pool
 from training.part_dit_judge import GUIDANCE, STEPS, Judge
-from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export, warm_start
+from training.part_dit_model import TOY, PartDiTSize, ShapeModel, export, pipeline, warm_start
 from training.processes import join
 from training.train_vae import compile_blocks
 
@@ -71,7 +71,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         parts=options.parts, together=options.together,
     )  # fmt: skip
     seen, final, queries = (2, 2, 256) if options.toy else (HELD_OUT_OBJECTS, FINAL_OBJECTS, HELD_OUT_QUERIES)
-    judge = Judge(averaged, vae, size, seen, options.points, queries)
+    judge = Judge(pipeline(averaged, vae, size), seen, options.points, queries)
     print(f"{len(library)} objects after {time.monotonic() - started:.0f} s", flush=True)
 
     if options.compile:
@@ -115,7 +115,7 @@ def _train(options: argparse.Namespace, device: torch.device, rank: int, world: 
         return
     averaged.load_state_dict(loop.ema_state_dict())
     averaged.half().float()  # what is judged is what is shipped
-    final_judge = Judge(averaged, vae, size, final, options.points, queries)
+    final_judge = Judge(pipeline(averaged, vae, size), final, options.points, queries)
     metrics = {**final_judge.full(), **final_judge.settings()}
     print(json.dumps(metrics), flush=True)
     export(options.export, averaged, vae, size)

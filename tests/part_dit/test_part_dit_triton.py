@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.grpc as grpcclient
 from torch import Tensor
 from triton_server import TritonServer, copy_model, inputs, triton_server
 from tritonclient.utils import InferenceServerException
 
 from services.part_dit.pipeline import PartDiTPipeline
+from services.part_dit.precision import best_dtype
 from services.part_dit.tensors import pack
 
 OPTIONS = {
@@ -31,6 +33,14 @@ def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
+@pytest.fixture(scope="module")
+def loaded(weights: Path) -> PartDiTPipeline:
+    """The pipeline as Triton loads it on a CPU."""
+    pipeline = PartDiTPipeline.load(weights, best_dtype(torch.device("cpu")))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
 @pytest.fixture
 def address(server: TritonServer) -> str:
     return server.address
@@ -45,10 +55,10 @@ def arrays(request_tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def test_the_answer_is_the_pipeline_s(
-    address: str, pipeline: PartDiTPipeline, request_tensors: dict[str, Tensor]
+    address: str, loaded: PartDiTPipeline, request_tensors: dict[str, Tensor]
 ) -> None:
     answer = ask(address, arrays(request_tensors))
-    meshes = pipeline(**request_tensors, seed=5, num_inference_steps=2, guidance_scale=2.0, resolution=32)
+    meshes = loaded(**request_tensors, seed=5, num_inference_steps=2, guidance_scale=2.0, resolution=32)
     for name, expected in pack(meshes).items():
         found = answer.as_numpy(name)
         assert found.shape == tuple(expected.shape), name
@@ -56,12 +66,10 @@ def test_the_answer_is_the_pipeline_s(
     assert answer.as_numpy("vertices").any()
 
 
-def test_switches_reach_the_pipeline(
-    address: str, pipeline: PartDiTPipeline, request_tensors: dict[str, Tensor]
-) -> None:
+def test_switches_reach_the_pipeline(address: str, loaded: PartDiTPipeline, request_tensors: dict[str, Tensor]) -> None:
     off = {name: np.array([0], np.int32) for name in ("use_part_images", "use_hierarchy", "use_boxes")}
     answer = ask(address, arrays(request_tensors) | off)
-    meshes = pipeline(
+    meshes = loaded(
         **request_tensors | {"part_boxes": None},
         seed=5,
         num_inference_steps=2,

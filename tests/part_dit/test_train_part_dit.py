@@ -9,7 +9,7 @@ import torch
 
 from services.part_dit.errors import WeightsMissing
 from services.part_dit.pipeline import PartDiTPipeline
-from training import train_part_dit, train_vae
+from training import part_dit_bench, train_part_dit, train_vae
 from training.part_dit_model import warm_start
 
 
@@ -56,6 +56,14 @@ def test_the_export_carries_cards_and_recipes_without_paths(folders: tuple[Path,
         assert recipe["held_out"]
     texts = [path.read_text() for path in folders[1].rglob("*.json")]
     assert not [text for text in texts if str(folders[1].parent) in text]
+
+
+def test_the_export_can_be_measured(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--objects", "2", "--steps", "2", "--resolution", "32", "--dtype", "float32"]
+    part_dit_bench.main(["--weights", str(folders[1]), *options])
+    report = json.loads(capsys.readouterr().out)
+    assert 0 < report["held_out_iou"] <= 1
+    assert [value for name, value in report.items() if name.startswith("seconds_") and value >= 0]
 
 
 def test_a_second_run_continues_the_first(folders: tuple[Path, Path]) -> None:

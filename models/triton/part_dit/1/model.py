@@ -11,6 +11,7 @@ from torch.utils.dlpack import from_dlpack
 
 from services.part_dit.errors import GenerationCancelled, InvalidInput
 from services.part_dit.pipeline import PartDiTPipeline
+from services.part_dit.precision import best_dtype
 from services.part_dit.tensors import pack
 
 
@@ -22,8 +23,7 @@ class TritonPythonModel:
         weights = Path(args["model_repository"]) / args["model_version"] / "weights"
         on_gpu = args["model_instance_kind"] == "GPU"
         device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
-        dtype = torch.float16 if on_gpu else torch.float32
-        self.pipeline = PartDiTPipeline.load(weights, dtype).to(device)
+        self.pipeline = PartDiTPipeline.load(weights, best_dtype(device)).to(device)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request on its own; one that fails leaves the others untouched."""
