@@ -25,7 +25,7 @@ from training.vlm_dense import PART_COLUMNS, UNKNOWN, dense_links, part_table
 from training.vlm_model import ModelSize
 from training.vlm_tokenizer import PAD_ID
 
-PLAIN = 0.15
+PLAIN = 0.1
 """Share of chunks that show objects alone on white."""
 REFUSED = 0.05
 """Share of chunks of pictures that are to be refused."""
@@ -124,9 +124,10 @@ class Studio:
             return self.refused(count)
         around = Background.WHITE if kind < REFUSED + PLAIN else Background.RANDOM
         rows = self._library.similar(count, self._choice)
-        documents = [self._library.documents[row] for row in rows.tolist()]
-        hints = [random_hints(document, self._rng) for document in documents]
-        return self.objects(rows, self.cameras(rows), around, hints)
+        return self.objects(rows, self.cameras(rows), around, self._hints(rows))
+
+    def _hints(self, rows: Tensor) -> list[list[str]]:
+        return [random_hints(self._library.documents[row], self._rng) for row in rows.tolist()]
 
     def cameras(self, rows: Tensor) -> Array:
         """(V, 6) random cameras that frame the objects at `rows`."""
@@ -161,10 +162,10 @@ class Studio:
         return Views(_bytes(seen.rgb), said, links, part_table(scene), lengths)
 
     def refused(self, count: int) -> Views:
-        """Pictures without a whole articulated object."""
+        """Pictures without a whole articulated object, hinted at as often as others: a hint is no proof of one."""
         device = self._library.device
         images, reasons = negatives.draw(self._library, count, self._size.image, self._generator)
-        question, lengths = self._questions([()] * count)
+        question, lengths = self._questions(self._hints(self._library.similar(count, self._choice)))
         said = Asked(
             self._answers.documents + reasons.to(device),
             torch.full((count, len(CAMERA)), PAD_ID, device=device),
@@ -274,13 +275,13 @@ def augment(images: Tensor) -> Tensor:
         return torch.rand((batch, *shape), device=device)
 
     x = images.float() / 255
-    x = x * torch.exp(0.15 * normal(1, 1, 1) + 0.06 * normal(1, 1, 3)) + 0.04 * normal(1, 1, 1)
-    x = 0.5 + (x - 0.5) * torch.exp(0.12 * normal(1, 1, 1))
-    saturation = torch.where(uniform(1, 1, 1) < 0.05, 0.0, torch.exp(0.2 * normal(1, 1, 1)))
+    x = x * torch.exp(0.1 * normal(1, 1, 1) + 0.03 * normal(1, 1, 3)) + 0.03 * normal(1, 1, 1)
+    x = 0.5 + (x - 0.5) * torch.exp(0.1 * normal(1, 1, 1))
+    saturation = torch.where(uniform(1, 1, 1) < 0.05, 0.0, torch.exp(0.1 * normal(1, 1, 1)))
     x = torch.lerp(x.mean(-1, keepdim=True), x, saturation)
     soft = functional.avg_pool2d(x.movedim(-1, 1), 3, 1, 1, count_include_pad=False).movedim(1, -1)
     x = torch.lerp(x, soft, uniform(1, 1, 1))
-    x = x + 0.03 * uniform(1, 1, 1) * torch.randn(x.shape, device=device)
+    x = x + 0.02 * uniform(1, 1, 1) * torch.randn(x.shape, device=device)
     ticks = torch.arange(side, device=device) / side
     center, reach = uniform(2, 1), 0.02 * uniform(1) * (uniform(1) < 0.3)
     near = ((ticks - center[:, 0]).abs() < reach)[:, :, None] & ((ticks - center[:, 1]).abs() < reach)[:, None]
