@@ -129,12 +129,12 @@ def test_unknown_spots_cost_nothing(views: Views) -> None:
 
 
 def test_a_batch_is_of_about_equal_length_and_the_ring_forgets_the_oldest(library: Library, answers: Answers) -> None:
-    ring = Ring(Studio(library, answers, TOKENIZER, TOY, Split.TRAIN, 0), answers, 32, 8, 0)
-    ring.fill(32)
+    ring = Ring(Studio(library, answers, TOKENIZER, TOY, Split.TRAIN, 0), answers, 16, 4, 0)
+    ring.fill(16)
     short, long = (ring.batch(4, group)[0].lengths for group in (0.0, 0.99))
     assert short.max() <= long.min()
     before = ring.batch(32, 0.0)[0].images
-    while ring.taken < 64:
+    while ring.taken < 32:
         ring.renew()
     after = ring.batch(32, 0.0)[0].images
     assert not {row.tobytes() for row in before.numpy()} & {row.tobytes() for row in after.numpy()}

@@ -1,5 +1,6 @@
 """The batched forward pass against the stock one, and the loss."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from plan_folders import write_random_folder
 from transformers import AutoImageProcessor
 
+from training.vlm_folder import same_model
 from training.vlm_loss import DECISION_WEIGHT, soft_targets
 from training.vlm_model import (
     TOY,
@@ -71,6 +73,15 @@ def test_patches_are_those_of_the_shipped_image_processor(tmp_path: Path) -> Non
     ours = patches(torch.from_numpy(picture)[None].float() / 255, TOY.patch)[0].reshape(-1, 3, TOY.patch**2)
     torch.testing.assert_close(ours, stock[:, :, 0], atol=1e-5, rtol=0)
     torch.testing.assert_close(ours, stock[:, :, 1], atol=1e-5, rtol=0)
+
+
+def test_stored_weights_go_into_a_model_like_theirs_only(tmp_path: Path) -> None:
+    write_random_folder(tmp_path)
+    model = build_model(TOY, VOCABULARY)
+    stored = same_model(tmp_path, model, TOKENIZER)
+    assert stored.keys() == dict(model.named_parameters()).keys()
+    assert not same_model(tmp_path, build_model(replace(TOY, text_mlp=320), VOCABULARY), TOKENIZER)
+    assert not same_model(tmp_path / "none", model, TOKENIZER)
 
 
 def test_the_compact_model_keeps_to_its_size() -> None:
