@@ -57,7 +57,7 @@ class Settings:
     log_every: int = 100
 
 
-TOY = Settings(image_size=32, widths=(16, 32), layers=1, head_width=8, batch=8, views=8, chunk=4, judged=8, log_every=5)
+TOY = Settings(image_size=32, widths=(16, 32), layers=1, head_width=8, batch=8, views=8, chunk=4, judged=4, log_every=5)
 
 
 def edit_loss(edit: Tensor, logits: Tensor, target: Tensor, prompt: Tensor) -> dict[str, Tensor]:

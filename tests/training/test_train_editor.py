@@ -190,7 +190,7 @@ def test_measures_tell_seen_from_hidden_pixels() -> None:
 
 
 def test_a_toy_run_ships_a_folder_that_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = f"--state {tmp_path} --export {tmp_path}/edit --run-seconds 8 --total-seconds 8 --objects 4 --toy"
+    arguments = f"--state {tmp_path} --export {tmp_path}/edit --run-seconds 16 --total-seconds 16 --objects 4 --toy"
     monkeypatch.setattr(sys, "argv", ["train_editor", *arguments.split()])
     train_editor.main()
     last = json.loads((tmp_path / "editor-curve.jsonl").read_text().splitlines()[-1])
