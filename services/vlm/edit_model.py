@@ -107,6 +107,6 @@ def mixed(planes: Tensor, image: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor
 
 
 def composite(edit: Tensor) -> Tensor:
-    """(B, 4, S, S) edit in [-1, 1] -> (B, 3, S, S) in [0, 1], exactly white wherever the object does not reach."""
-    colour = (edit[:, :3].clamp(-1, 1) + 1) / 2
+    """(B, 4, S, S) edit in [-1, 1] -> (B, 3, S, S) in [0, 1], white where the object does not reach and only there."""
+    colour = ((edit[:, :3].clamp(-1, 1) + 1) / 2).clamp(max=254 / 255)
     return torch.where(edit[:, 3:] > 0, colour, torch.ones_like(colour))

@@ -124,6 +124,11 @@ def test_uncovered_pixels_are_exactly_white() -> None:
     assert (picture[0, :, 1] == 1.0).all()
 
 
+def test_white_of_the_object_is_told_from_the_background() -> None:
+    picture = composite(torch.ones(1, EDIT_PLANES, 1, 1))
+    assert (picture * 255).round().max() == 254
+
+
 def test_a_fresh_network_draws_the_boxes_with_the_colours_they_carry() -> None:
     image, prompt = inputs(1)
     prompt[:, ASKED] = (prompt[:, ASKED] > 0).float()
