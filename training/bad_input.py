@@ -5,7 +5,8 @@
 
 A picture is *refused* (the image, before any expensive stage), *failed* (with another typed error), *flagged* (an asset
 or plan whose confidence is below the threshold that `gateway.plans` documents) or *accepted*. Writes `report.json`,
-`report.md` and `pictures.jpg`, in which each frame's colour tells the outcome.
+`report.md` and `pictures.jpg`, in which each frame's colour tells the outcome; `--page docs/limits.md` also brings the
+table into that page.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from training.bad_pictures import SIDE, BadPicture, bad_pictures
 from training.draw import Split
 from training.objects import generate
 from training.preview import photograph
+from training.sections import write_section
 
 GOOD = "good photograph"
 FIRST_GOOD = 510_000
@@ -130,7 +132,7 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
 def page(table: dict[str, dict[str, float]], outcomes: Sequence[Outcome], about: str) -> str:
     """The report in Markdown: the table, and the bad pictures that were accepted."""
     columns = list(FRAMES)
-    lines = ["# Bad input", "", f"{about}. Flagged: the plan's confidence is below {LOW_CONFIDENCE}.", ""]
+    lines = [f"{about}. Flagged: the plan's confidence is below {LOW_CONFIDENCE}.", ""]
     lines += [f"| picture | n | {' | '.join(columns)} |", f"| --- | --- |{' --- |' * len(columns)}"]
     for kind, row in table.items():
         lines.append(f"| {kind} | {row['n']:.0f} | {' | '.join(f'{row[name]:.2f}' for name in columns)} |")
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("--last-stage", default="plan", help="of the service, to which each picture may come")
     parser.add_argument("--good", type=int, default=100, help="photographs that should be accepted")
     parser.add_argument("--split", type=Split, default=Split.TEST, help="of the objects in bad pictures")
+    parser.add_argument("--page", type=Path, help="of the documentation, to bring the table into")
     arguments = parser.parse_args()
     pictures = [*bad_pictures(arguments.split), *good_pictures(arguments.good)]
     if arguments.engine:
@@ -184,7 +187,9 @@ def main() -> None:
     report = {"about": about, "threshold": LOW_CONFIDENCE, "table": table, "pictures": [asdict(x) for x in outcomes]}
     (arguments.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     text = page(table, outcomes, about)
-    (arguments.out / "report.md").write_text(text)
+    (arguments.out / "report.md").write_text(f"# Bad input\n\n{text}")
+    if arguments.page:
+        write_section(arguments.page, "bad-input", text)
     sheet(pictures, outcomes).save(arguments.out / "pictures.jpg", quality=88)
     print(text)
 

@@ -3,7 +3,8 @@
     python -m training.vlm_calibrate --folder models/vlm/compact-plan --count 300
 
 Photographs of the validation split go through the real engine. Curves are fitted on every other one; the rest tell the
-expected calibration error before and after. Writes `calibration.json` beside the weights.
+expected calibration error before and after. Writes `calibration.json` beside the weights; `--page docs/limits.md` also
+brings the tables into that page.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from services.vlm.transformers_engine import TransformersEngine
 from training.draw import Split
 from training.objects import generate
 from training.preview import photograph, photograph_view
+from training.sections import write_section
 
 FIRST_SEED = 500_000
 """Away from the objects by which training chooses weights."""
@@ -175,7 +177,7 @@ def report(calibration: Calibration, claims: Sequence[Claim]) -> tuple[str, dict
         before, after = (stated(x, mine) for x in (UNCALIBRATED, calibration))
         errors[kind] = {"before": calibration_error(before, true), "after": calibration_error(after, true)}
         lines += [
-            f"{kind}: {len(mine)} claims, {true.mean():.3f} true, "
+            f"**{kind}**: {len(mine)} claims, {true.mean():.3f} true, "
             f"expected calibration error {errors[kind]['before']:.3f} before, {errors[kind]['after']:.3f} after",
             "",
             "| stated | claims | mean stated | true |",
@@ -216,6 +218,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("models/vlm/compact-plan"))
     parser.add_argument("--count", type=int, default=300, help="photographs")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--page", type=Path, help="of the documentation, to bring the tables into")
     arguments = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.count)
     answers = study(arguments.folder, seeds, arguments.processes)
@@ -223,7 +226,10 @@ def main() -> None:
     calibration = Calibration(**{kind: fit([claim for claim in fitted if claim.kind == kind]) for kind in KINDS})
     page, errors = report(calibration, told)
     refused = sum(x.refused for x in answers)
-    print(f"{len(answers)} photographs, {refused} refused\n\n{page}")
+    text = f"{len(answers)} validation photographs, {refused} refused.\n\n{page}"
+    print(text)
+    if arguments.page:
+        write_section(arguments.page, "calibration", text)
     facts = {
         "program": "training.vlm_calibrate",
         "split": Split.VAL.value,
