@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, sliding_pair
-from training.leaves import Corner, Leaf
+from training.leaves import BITE, Corner, Leaf
 from training.primitives import Look
 
 MOVING = {"drawer": 1, "left": 1, "right": 1, "pair": 2, "flap": 1, "lift": 1, "sliding": 2, "open": 0}
@@ -65,18 +65,19 @@ def fill(
 ) -> None:
     """Build the carcass on the root, and every cell; `even` makes all columns and rows alike."""
     (x0, y0, _), (x1, y1, z1) = case.low, case.high
-    hollow(b, 0, case.carcass, case.low, case.high, case.wall, inside=case.inside, lid=lid)
+    high = (x1, y1 + BITE, z1)
+    hollow(b, 0, case.carcass, case.low, high, case.wall, inside=case.inside, lid=lid)
     xs = _edges(draw, x0, x1, [0.8 if "drawer" in c and len(columns) > 1 else 1.0 for c in columns], even)
-    wall, z0 = case.wall, case.low[2] + case.wall
+    wall, z0 = case.wall, case.low[2] + case.wall - BITE
     for x in xs[1:-1]:
-        b.box(0, case.carcass, (x - wall / 2, y0 + wall, z0), (x + wall / 2, y1 - wall, z1))
+        b.box(0, case.carcass, (x - wall / 2, y0 + wall - BITE, z0), (x + wall / 2, y1 - wall + 2 * BITE, z1))
     rows = None
     for column, left, right in zip(columns, xs, xs[1:], strict=False):
         if rows is None or len(rows) != len(column) + 1 or not even:
             rows = _edges(draw, y0, y1, [HEIGHTS.get(kind, 1.0) for kind in column], even)
         inner = left + (wall if left == x0 else wall / 2), right - (wall if right == x1 else wall / 2)
         for y in rows[1:-1]:
-            b.box(0, case.carcass, (inner[0], y - wall / 2, z0), (inner[1], y + wall / 2, z1 - 0.001))
+            b.box(0, case.carcass, (inner[0] - BITE, y - wall / 2, z0), (inner[1] + BITE, y + wall / 2, z1 - 0.001))
         for kind, bottom, top in zip(column, rows, rows[1:], strict=False):
             _cell(b, draw, case, kind, (left, right), (bottom, top))
 
@@ -132,7 +133,7 @@ def _drawers_within(b: Builder, case: Case, low: Corner, high: Corner) -> Corner
         cell = (low[0] + 0.012, y + GAP, low[2]), (high[0] - 0.012, y + step, front - 0.016)
         drawer(b, plain, first, last, *cell, f"A {plain.leaf.look.words} drawer behind the glass of a {case.what}")
         y += step
-    b.box(0, case.inside, (low[0], y + GAP / 2, low[2]), (high[0], y + 0.016, front))
+    b.box(0, case.inside, (low[0] - BITE, y + GAP / 2, low[2] - BITE), (high[0] + BITE, y + 0.016, front))
     return low[0], y + 0.016, low[2]
 
 
@@ -152,7 +153,7 @@ def _shelf(b: Builder, draw: Draw, case: Case, low: Corner, high: Corner) -> Non
     back = high[2] - (0.012 if case.overlay else 3 * case.fronts.thick + 4 * GAP)
     for index in range(count):
         y = low[1] + (high[1] - low[1]) * (index + 1) / (count + 1)
-        b.box(0, case.inside, (low[0], y - 0.008, low[2]), (high[0], y + 0.008, back))
+        b.box(0, case.inside, (low[0] - BITE, y - 0.008, low[2] - BITE), (high[0] + BITE, y + 0.008, back))
 
 
 def _edges(draw: Draw, low: float, high: float, shares: Sequence[float], even: bool) -> list[float]:

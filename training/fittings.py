@@ -16,7 +16,7 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
 from training.handles import Handle, handle
-from training.leaves import Corner, Leaf, leaf
+from training.leaves import BITE, Corner, Leaf, leaf
 from training.primitives import Look
 
 GAP = 0.004
@@ -51,23 +51,25 @@ def hollow(
 ) -> None:
     """A box open in front: left, right, bottom, back and, with `lid`, top; the back panel takes the `inside` look."""
     (x0, y0, z0), (x1, y1, z1) = low, high
+    w = wall - BITE
     b.box(link, look, low, (x0 + wall, y1, z1))
     b.box(link, look, (x1 - wall, y0, z0), high)
-    b.box(link, look, (x0 + wall, y0, z0), (x1 - wall, y0 + wall, z1))
+    b.box(link, look, (x0 + w, y0, z0), (x1 - w, y0 + wall, z1))
     if lid:
-        b.box(link, look, (x0 + wall, y1 - wall, z0), (x1 - wall, y1, z1))
-    top = y1 - wall if lid else y1
-    b.box(link, inside or look, (x0 + wall, y0 + wall, z0), (x1 - wall, top, z0 + wall))
+        b.box(link, look, (x0 + w, y1 - wall, z0), (x1 - w, y1, z1))
+    top = y1 - w if lid else y1
+    b.box(link, inside or look, (x0 + w, y0 + w, z0), (x1 - w, top, z0 + wall))
 
 
 def tub(b: Builder, link: int, look: Look, low: Corner, high: Corner, wall: float, inside: Look | None = None) -> None:
     """A box open on top: bottom and four walls."""
     (x0, y0, z0), (x1, y1, z1) = low, high
-    b.box(link, inside or look, (x0 + wall, y0, z0 + wall), (x1 - wall, y0 + wall, z1 - wall))
+    w = wall - BITE
+    b.box(link, inside or look, (x0 + w, y0, z0 + w), (x1 - w, y0 + wall, z1 - w))
     b.box(link, look, low, (x0 + wall, y1, z1))
     b.box(link, look, (x1 - wall, y0, z0), high)
-    b.box(link, look, (x0 + wall, y0, z0), (x1 - wall, y1, z0 + wall))
-    b.box(link, look, (x0 + wall, y0, z1 - wall), (x1 - wall, y1, z1))
+    b.box(link, look, (x0 + w, y0, z0), (x1 - w, y1, z0 + wall))
+    b.box(link, look, (x0 + w, y0, z1 - wall), (x1 - w, y1, z1))
 
 
 def swing(side: str, low: Corner, high: Corner, degrees: float) -> Joint:

@@ -27,6 +27,9 @@ NAMES = {
     "ring": "ring pull",
 }  # fmt: skip
 
+FOOT = -0.001
+"""Where handles start, a little inside their leaf [m]."""
+
 
 @dataclass(frozen=True)
 class Handle:
@@ -66,36 +69,36 @@ def handle(b: Builder, link: int, grip: Handle, x: float, y: float, z: float, le
         return (x, y + along, z + height) if upright else (x + along, y, z + height)
 
     if grip.style == "lip":
-        bar(half, 0.009 * s, 0.0, 0.022 * s)
+        bar(half, 0.009 * s, FOOT, 0.022 * s)
     elif grip.style == "knob":
         radius = min(0.019 * s, 0.8 * half)
         b.cylinder(link, look, (x, y, z + 0.009 * s), "z", 0.45 * radius, 0.02 * s)
         b.cylinder(link, look, (x, y, z + 0.022 * s), "z", radius, 0.016 * s)
     elif grip.style == "disc":
-        b.cylinder(link, look, (x, y, z + 0.003 * s), "z", min(0.032 * s, half), 0.006 * s)
+        b.cylinder(link, look, (x, y, z + 0.0025 * s), "z", min(0.032 * s, half), 0.007 * s)
     elif grip.style == "ring":
         radius = min(0.03 * s, 0.9 * half)
         b.cylinder(link, look, (x, y, z + 0.006 * s), "z", radius, 0.007 * s, inner=0.72 * radius)
         b.cylinder(link, look, (x, y + 0.85 * radius, z + 0.006 * s), "z", 0.35 * radius, 0.014 * s)
     elif grip.style == "cup":
         reach = min(half, 0.05 * s)
-        bar(reach, 0.003 * s, 0.0, 0.024 * s, shift=0.014 * s)
+        bar(reach, 0.003 * s, FOOT, 0.024 * s, shift=0.014 * s)
         bar(reach, 0.015 * s, 0.018 * s, 0.024 * s)
     elif grip.style == "slot":
         dark = replace(look, base=_darker(look.base), accent=_darker(look.accent), gloss=0.1)
-        bar(min(half, 0.09 * s), 0.016 * s, -0.001, 0.0015, dark)
-        bar(min(half, 0.09 * s), 0.003 * s, 0.0, 0.003, shift=0.017 * s)
+        bar(min(half, 0.09 * s), 0.016 * s, FOOT, 0.0015, dark)
+        bar(min(half, 0.09 * s), 0.003 * s, FOOT, 0.003, shift=0.017 * s)
     elif grip.style == "bracket":
-        bar(half, 0.018 * s, 0.0, 0.005)
-        bar(half * 0.75, 0.006 * s, 0.0, 0.032 * s)
+        bar(half, 0.018 * s, FOOT, 0.005)
+        bar(half * 0.75, 0.006 * s, FOOT, 0.032 * s)
     elif grip.style == "bow":
         foot, top = 0.92 * half, 0.5 * half
         for side in (-1, 1):
-            b.rod(link, look, spot(side * foot, 0.0), spot(side * top, 0.036 * s), 0.007 * s)
+            b.rod(link, look, spot(side * foot, FOOT), spot(side * top, 0.036 * s), 0.007 * s)
         bar(top * 1.05, 0.007 * s, 0.03 * s, 0.043 * s)
     else:
         for side in (-1, 1):
-            b.rod(link, look, spot(side * half * 0.8, 0.0), spot(side * half * 0.8, 0.04 * s), 0.006 * s)
+            b.rod(link, look, spot(side * half * 0.8, FOOT), spot(side * half * 0.8, 0.04 * s), 0.006 * s)
         if grip.style == "bar":
             b.cylinder(link, look, spot(0.0, 0.04 * s), "y" if upright else "x", 0.009 * s, length)
         else:

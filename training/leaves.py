@@ -35,8 +35,8 @@ NAMES = {
     "slab": "", "soft": "rounded", "shaker": "framed", "raised": "panelled", "planks": "planked", "louvre": "louvred",
     "glass": "glazed", "muntin": "glazed", "mesh": "meshed", "inlay": "inlaid", "double": "two-panelled",
 }  # fmt: skip
-DEAREST = 12
-"""Most solids of one leaf."""
+BITE = 0.002
+"""How far [m] solids of a part reach into each other, so that no face lies between them."""
 
 
 def leaf(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> None:
@@ -52,8 +52,8 @@ def _rails(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> tupl
     f = kind.frame
     b.box(link, kind.look, low, (x0 + f, y1, z1))
     b.box(link, kind.look, (x1 - f, y0, z0), high)
-    b.box(link, kind.look, (x0 + f, y0, z0), (x1 - f, y0 + f, z1))
-    b.box(link, kind.look, (x0 + f, y1 - f, z0), (x1 - f, y1, z1))
+    b.box(link, kind.look, (x0 + f - BITE, y0, z0), (x1 - f + BITE, y0 + f, z1))
+    b.box(link, kind.look, (x0 + f - BITE, y1 - f, z0), (x1 - f + BITE, y1, z1))
     depth, bite = (z1 - z0) * 0.3, f * 0.3
     return (x0 + f - bite, y0 + f - bite, z0 + depth), (x1 - f + bite, y1 - f + bite, z1 - depth)
 
@@ -88,7 +88,7 @@ def _double(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> Non
     _framed(b, link, kind, low, high)
     (x0, y0, z0), (x1, y1, z1) = low, high
     f, y = kind.frame, y0 + 0.42 * (y1 - y0)
-    b.box(link, kind.look, (x0 + f, y - f / 2, z0), (x1 - f, y + f / 2, z1))
+    b.box(link, kind.look, (x0 + f - BITE, y - f / 2, z0), (x1 - f + BITE, y + f / 2, z1))
 
 
 def _muntin(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> None:
@@ -96,10 +96,10 @@ def _muntin(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> Non
     (x0, y0, z0), (x1, y1, z1) = low, high
     f, t = kind.frame, 0.16 * kind.frame + 0.002
     rows = 3 if y1 - y0 > 1.6 * (x1 - x0) else 2
-    b.box(link, kind.look, ((x0 + x1) / 2 - t, y0 + f, z0), ((x0 + x1) / 2 + t, y1 - f, z1))
+    b.box(link, kind.look, ((x0 + x1) / 2 - t, y0 + f - BITE, z0), ((x0 + x1) / 2 + t, y1 - f + BITE, z1))
     for i in range(1, rows):
         y = y0 + (y1 - y0) * i / rows
-        b.box(link, kind.look, (x0 + f, y - t, z0), (x1 - f, y + t, z1))
+        b.box(link, kind.look, (x0 + f - BITE, y - t, z0), (x1 - f + BITE, y + t, z1))
 
 
 def _planks(b: Builder, link: int, kind: Leaf, low: Corner, high: Corner) -> None:

@@ -10,7 +10,7 @@ from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, spread
 from training.handles import HELD_OUT, LONG_HELD_OUT, LONG_SEEN, draw_handle
-from training.leaves import Leaf
+from training.leaves import BITE, Leaf
 from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, WOOD, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -89,7 +89,9 @@ def build(draw: Draw) -> ObjectSpec:
         )
     if kind == "drawers":
         middle = y0 + (y1 - y0) * draw.uniform(0.45, 0.55)
-        b.box(0, shell, (wall, middle - 0.008, wall), (width - wall, middle + 0.008, depth - 0.001))
+        b.box(
+            0, shell, (wall - BITE, middle - 0.008, wall - BITE), (width - wall + BITE, middle + 0.008, depth - 0.001)
+        )
         for below, above in ((y0, middle), (middle, y1)):
             caption = f"A {fronts.leaf.words()} drawer of a dishwasher"
             drawer(
@@ -103,7 +105,7 @@ def build(draw: Draw) -> ObjectSpec:
             )
         return b.finish("dishwasher", draw.style(layout))
     for y in (y0 + 0.12 * (y1 - y0), y0 + 0.55 * (y1 - y0)):
-        _rack(b, metal, (0.03, y, wall), (width - 0.03, y + 0.12 * (y1 - y0), depth - 0.03))
+        _rack(b, metal, (0.03, y, wall - BITE), (width - 0.03, y + 0.12 * (y1 - y0), depth - 0.03))
     low, high = (GAP / 2, y0 + GAP / 2, depth + GAP), (width - GAP / 2, y1 - GAP / 2, depth + GAP + thick)
     if kind != "on the door":
         door(b, fronts, low, high, "bottom", f"The {fronts.leaf.words()} door of a dishwasher, hinged at the bottom,")

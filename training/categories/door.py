@@ -13,7 +13,7 @@ from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, slide, spread, swing
 from training.handles import Handle, draw_handle, handle
-from training.leaves import Corner, Leaf, leaf
+from training.leaves import BITE, Corner, Leaf, leaf
 from training.palettes import FITTING, GLASS, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -149,13 +149,13 @@ def panels(b: Builder, link: int, style: Leaf, kind: str, low: Corner, high: Cor
     edges = [y0 + s * (y1 - y0) for s in shares]
     for i, y in enumerate(edges):
         a = y0 if i == 0 else y1 - f if i == len(edges) - 1 else y - f / 2
-        b.box(link, style.look, (x0 + f, a, z0), (x1 - f, a + f, z1))
+        b.box(link, style.look, (x0 + f - BITE, a, z0), (x1 - f + BITE, a + f, z1))
     solid = style.look if kind == "half glass" else style.inset
     b.box(link, solid, (x0 + 0.7 * f, y0 + 0.7 * f, z0 + d), (x1 - 0.7 * f, edges[1], z1 - d))
     b.box(link, style.inset, (x0 + 0.7 * f, edges[1], z0 + d), (x1 - 0.7 * f, y1 - 0.7 * f, z1 - d))
     if kind != "half glass":
         middle = (x0 + x1) / 2
-        b.box(link, style.look, (middle - f / 2, y0 + f, z0), (middle + f / 2, y1 - f, z1 - 0.0005))
+        b.box(link, style.look, (middle - f / 2, y0 + f - BITE, z0), (middle + f / 2, y1 - f + BITE, z1 - 0.0005))
 
 
 def _frame(
@@ -164,37 +164,37 @@ def _frame(
     """Jambs and head around the opening from (0, 0) to (width, height), its front at z = 0, and what stands beside."""
     proud = 0.0 if layout["frame"] == "thin" else 0.012
     for x0, x1 in ((-jamb, 0.0), (width, width + jamb)):
-        b.box(0, look, (x0, 0, -deep), (x1, height, proud * 0.5))
+        b.box(0, look, (x0, 0, -deep), (x1, height + BITE, proud * 0.5))
     b.box(0, look, (-jamb, height, -deep), (width + jamb, height + jamb, proud * 0.5))
     if layout["frame"] == "stepped":
         for x0, x1 in ((-jamb - 0.02, -0.5 * jamb), (width + 0.5 * jamb, width + jamb + 0.02)):
             b.box(0, look, (x0, 0, -0.01), (x1, height + jamb, 0.02))
         b.box(0, look, (-jamb - 0.02, height + 0.5 * jamb, -0.01), (width + jamb + 0.02, height + jamb + 0.02, 0.02))
     stop = 0.015
-    b.box(0, look, (0.0, height - stop, -deep), (width, height, -deep * 0.6))
+    b.box(0, look, (-BITE, height - stop, -deep), (width + BITE, height + BITE, -deep * 0.6))
     if layout["sill"]:
-        b.box(0, look, (-jamb, -0.03, -deep), (width + jamb, 0.0, 0.03))
+        b.box(0, look, (-jamb, -0.03, -deep), (width + jamb, BITE, 0.03))
     around = layout["around"]
     if around == "wall":
         paint = finish(draw, WOOD)
         more = draw.uniform(0.08, 0.25) if not layout["kind"].startswith("barn") else 0.08
-        for x0, x1 in ((-jamb - more, -jamb), (width + jamb, width + jamb + more)):
+        for x0, x1 in ((-jamb - more, -jamb + BITE), (width + jamb - BITE, width + jamb + more)):
             b.box(0, paint, (x0, 0, -deep), (x1, height + jamb + more, -0.01))
-        b.box(0, paint, (-jamb, height + jamb, -deep), (width + jamb, height + jamb + more, -0.01))
+        b.box(0, paint, (-jamb - BITE, height + jamb - BITE, -deep), (width + jamb + BITE, height + jamb + more, -0.01))
     elif around == "transom":
         glass, y = finish(draw, GLASS), height + jamb
         rise = draw.uniform(0.25, 0.4)
-        b.box(0, glass, (0.0, y - 0.01, -0.05), (width, y + rise, -0.03))
+        b.box(0, glass, (-BITE, y - 0.01, -0.05), (width + BITE, y + rise + BITE, -0.03))
         for x0, x1 in ((-jamb, 0.0), (width, width + jamb)):
-            b.box(0, look, (x0, y, -deep), (x1, y + rise, 0.0))
+            b.box(0, look, (x0, y - BITE, -deep), (x1, y + rise + BITE, 0.0))
         b.box(0, look, (-jamb, y + rise, -deep), (width + jamb, y + rise + jamb, 0.0))
     elif around == "sidelight":
         glass, x = finish(draw, GLASS), width + jamb
         more = draw.uniform(0.2, 0.35)
-        b.box(0, glass, (x - 0.01, 0.1, -0.05), (x + more, height, -0.03))
-        b.box(0, look, (x, 0.0, -deep), (x + more, 0.12, 0.0))
-        b.box(0, look, (x, height, -deep), (x + more + jamb, height + jamb, 0.0))
-        b.box(0, look, (x + more, 0.0, -deep), (x + more + jamb, height, 0.0))
+        b.box(0, glass, (x - 0.01, 0.1, -0.05), (x + more + BITE, height + BITE, -0.03))
+        b.box(0, look, (x - BITE, 0.0, -deep), (x + more + BITE, 0.12, 0.0))
+        b.box(0, look, (x - BITE, height, -deep), (x + more + jamb, height + jamb, 0.0))
+        b.box(0, look, (x + more, 0.0, -deep), (x + more + jamb, height + BITE, 0.0))
 
 
 def _barn(

@@ -10,7 +10,7 @@ from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import DRAWER_TRAVEL, GAP, Fronts, door, drawer, hollow, slide, spread
 from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
-from training.leaves import Leaf
+from training.leaves import BITE, Leaf
 from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -97,7 +97,7 @@ def build(draw: Draw) -> ObjectSpec:
     face = depth + thick * 0.9
     b.box(0, panel, (0, top + GAP, depth - wall), (width, height, face))
     if layout["drawer"]:
-        b.box(0, shell, (wall, low_drawer - 0.01, wall), (width - wall, low_drawer + 0.01, depth))
+        b.box(0, shell, (wall - BITE, low_drawer - 0.01, wall - BITE), (width - wall + BITE, low_drawer + 0.01, depth))
         flat = Fronts(Leaf("slab", front, front), Handle(grip.style, grip.look, grip.size), CAVITY)
         drawer(
             b,
@@ -112,7 +112,7 @@ def build(draw: Draw) -> ObjectSpec:
     spans = [(low_drawer, top)]
     if kind == "double wall":
         middle = top * draw.uniform(0.48, 0.56)
-        b.box(0, shell, (wall, middle - 0.025, wall), (width - wall, middle + 0.025, depth))
+        b.box(0, shell, (wall - BITE, middle - 0.025, wall - BITE), (width - wall + BITE, middle + 0.025, depth))
         spans = [(0.0, middle), (middle, top)]
     for y0, y1 in spans:
         for share in (0.4, 0.66) if y1 - y0 > 0.35 else (0.45,):
@@ -152,6 +152,8 @@ def _rack(b: Builder, metal: Look, low: tuple[float, float, float], far: tuple[f
         joint = slide((0.0, 0.0, 1.0), ((x0 + x1) / 2, y, (z0 + z1) / 2), DRAWER_TRAVEL * (z1 - z0))
         link = b.link("rack", metal, f"A {metal.words} rack of an oven.", 0, joint)
         z0 += GAP
+    else:
+        x0, x1, z0 = x0 - BITE, x1 + BITE, z0 - BITE
     for z in (z0 + r, z1 - r):
         b.box(link, metal, (x0, y - r, z - r), (x1, y + r, z + r))
     for i in range(4):

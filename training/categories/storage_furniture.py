@@ -116,7 +116,7 @@ def _crown(b: Builder, draw: Draw, case: Case, height: float) -> None:
         b.box(0, top, (x0 - over, y, z0), (x1 + over, y + draw.uniform(0.015, 0.035), front + over))
     elif kind == "cornice":
         b.box(0, case.carcass, (x0 - 0.012, y, z0), (x1 + 0.012, y + 0.03, front + 0.012))
-        b.box(0, case.carcass, (x0 - 0.03, y + 0.03, z0), (x1 + 0.03, y + 0.06, front + 0.03))
+        b.box(0, case.carcass, (x0 - 0.03, y + 0.028, z0), (x1 + 0.03, y + 0.06, front + 0.03))
     elif kind == "gallery":
         b.box(0, case.carcass, (x0, y, z0), (x1, y + draw.uniform(0.03, 0.09), z0 + 0.018))
 

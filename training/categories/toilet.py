@@ -12,6 +12,7 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, HINGE_AXES, button, spread
+from training.leaves import BITE
 from training.palettes import CERAMIC, FITTING, WOOD, contrasting, finish
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -94,7 +95,7 @@ def _oval(
         return
     for x0, x1 in ((-r, -inner), (inner, r)):
         b.box(link, look, (x0, y, back), (x1, y + thick, stretch))
-    b.box(link, look, (-inner, y, back), (inner, y + thick, stretch - 0.9 * inner))
+    b.box(link, look, (-inner - BITE, y, back), (inner + BITE, y + thick, stretch - 0.9 * inner))
 
 
 def _bowl(

@@ -12,9 +12,9 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.controls import Panel, control_row
 from training.draw import Draw
-from training.fittings import GAP, HINGE_AXES, Fronts, door, drawer, slide, spread
+from training.fittings import GAP, HINGE_AXES, Fronts, door, drawer, hollow, slide, spread, tub
 from training.handles import HELD_OUT, Handle, draw_handle, handle
-from training.leaves import Leaf
+from training.leaves import BITE, Leaf
 from training.palettes import APPLIANCE, DRUM, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -78,17 +78,14 @@ def _front_loader(
     hole = radius * 0.8
     x, y = width / 2, max(top * draw.uniform(0.5, 0.56), radius + 0.03)
     wall = 0.025
-    b.box(0, shell, (0, 0, 0), (wall, height, depth))
-    b.box(0, shell, (width - wall, 0, 0), (width, height, depth))
-    over = draw.uniform(0.0, 0.02) if draw.chance(0.5) else 0.0
-    b.box(0, shell, (0, height - wall, 0), (width, height, depth + over))
-    b.box(0, shell, (wall, 0, 0), (width - wall, wall, depth))
-    b.box(0, shell, (wall, wall, 0), (width - wall, height - wall, wall))
-    front = depth - wall
-    b.box(0, shell, (wall, wall, front), (x - hole, top, depth))
-    b.box(0, shell, (x + hole, wall, front), (width - wall, top, depth))
-    b.box(0, shell, (x - hole, wall, front), (x + hole, y - hole, depth))
-    b.box(0, shell, (x - hole, y + hole, front), (x + hole, top, depth))
+    hollow(b, 0, shell, (0, 0, 0), (width, height, depth), wall)
+    if draw.chance(0.5):
+        b.box(0, shell, (-0.002, height - 0.02, 0), (width + 0.002, height + 0.004, depth + draw.uniform(0.008, 0.02)))
+    w, front = wall - BITE, depth - wall
+    b.box(0, shell, (w, w, front), (x - hole, top, depth))
+    b.box(0, shell, (x + hole, w, front), (width - w, top, depth))
+    b.box(0, shell, (x - hole - BITE, w, front), (x + hole + BITE, y - hole, depth))
+    b.box(0, shell, (x - hole - BITE, y + hole, front), (x + hole + BITE, top, depth))
     b.cylinder(0, shell, (x, y, depth - wall / 2), "z", hole * 1.42, wall, inner=hole * 0.97)
     b.cylinder(0, RUBBER, (x, y, depth - 0.05), "z", hole * 1.03, 0.07, inner=hole * 0.9)
     b.cylinder(0, DRUM, (x, y, depth * 0.55), "z", hole * 1.05, depth * 0.76, inner=hole)
@@ -109,11 +106,8 @@ def _front_loader(
             b, fronts, low, high, "bottom", f"The {shell.words} filter flap of a washing machine, hinged at the bottom,"
         )
     if layout["base"] == "drawer":
-        low, high = (GAP, -0.3, depth + GAP), (width - GAP, -GAP, depth + GAP + 0.02)
-        b.box(0, shell, (0, -0.32, 0), (wall, 0, depth))
-        b.box(0, shell, (width - wall, -0.32, 0), (width, 0, depth))
-        b.box(0, shell, (wall, -0.32, 0), (width - wall, -0.3, depth))
-        b.box(0, shell, (wall, -0.3, 0), (width - wall, 0, wall))
+        low, high = (GAP, -0.31, depth + GAP), (width - GAP, -GAP, depth + GAP + 0.02)
+        hollow(b, 0, shell, (0, -0.32, 0), (width, BITE, depth), wall, lid=False)
         fronts = Fronts(Leaf("slab", shell, shell), draw_handle(draw, look=metal), panel)
         drawer(
             b,
@@ -234,11 +228,7 @@ def _top_loader(
     slim = layout["loading"] == "slim top"
     console = depth * (0.16 if slim else draw.uniform(0.2, 0.28))
     rise = 0.1 if slim else draw.uniform(0.12, 0.18)
-    b.box(0, shell, (0, 0, 0), (wall, height, depth))
-    b.box(0, shell, (width - wall, 0, 0), (width, height, depth))
-    b.box(0, shell, (wall, 0, 0), (width - wall, wall, depth))
-    b.box(0, shell, (wall, wall, 0), (width - wall, height, wall))
-    b.box(0, shell, (wall, wall, depth - wall), (width - wall, height, depth))
+    tub(b, 0, shell, (0, 0, 0), (width, height, depth), wall)
     b.box(0, shell, (0, height - wall, 0), (width, height + rise, console))
     middle = console + (depth - console) / 2
     radius = 0.42 * min(width, depth - console)
@@ -285,7 +275,12 @@ def _top_loader(
         f = 0.035
         b.box(link, shell, low, (low[0] + f, high[1], high[2]))
         b.box(link, shell, (high[0] - f, low[1], low[2]), high)
-        b.box(link, shell, (low[0] + f, low[1], low[2]), (high[0] - f, high[1], low[2] + f))
-        b.box(link, shell, (low[0] + f, low[1], high[2] - f), (high[0] - f, high[1], high[2]))
-        b.box(link, lid_look, (low[0] + f, low[1] + 0.004, low[2] + f), (high[0] - f, high[1] - 0.004, high[2] - f))
+        b.box(link, shell, (low[0] + f - BITE, low[1], low[2]), (high[0] - f + BITE, high[1], low[2] + f))
+        b.box(link, shell, (low[0] + f - BITE, low[1], high[2] - f), (high[0] - f + BITE, high[1], high[2]))
+        b.box(
+            link,
+            lid_look,
+            (low[0] + f - BITE, low[1] + 0.004, low[2] + f - BITE),
+            (high[0] - f + BITE, high[1] - 0.004, high[2] - f + BITE),
+        )
     b.box(link, metal, (width * 0.38, low[1] + 0.004, depth - 0.01), (width * 0.62, high[1] - 0.003, depth + 0.014))
