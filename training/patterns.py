@@ -6,6 +6,8 @@ not depend on B.
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
@@ -25,7 +27,7 @@ def uniform(generator: torch.Generator, low: float, high: float, *shape: int) ->
 
 
 def log_uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
-    return low * torch.tensor(high / low) ** uniform(generator, 0, 1, *shape)
+    return uniform(generator, log(low), log(high), *shape).exp()
 
 
 def flat(count: int, size: int, generator: torch.Generator) -> Tensor:
