@@ -23,6 +23,7 @@ from services.vlm.plan_format import REFUSALS
 from training import patterns, photo
 from training.camera import sample_cameras
 from training.draw import Split
+from training.letterbox import letterbox
 from training.library import LINK_FIELDS, SOLID_FIELDS, Library
 from training.patterns import log_uniform, uniform
 from training.pose import rotation_about
@@ -61,7 +62,8 @@ def draw(library: Library, count: int, size: int, generator: torch.Generator) ->
     pictures = torch.cat([pixels for pixels, _, _ in drawn])
     reasons = torch.tensor(np.repeat([reason for _, reason, _ in drawn], [n for _, _, n in drawn]))
     order = torch.randperm(count, generator=generator, device=generator.device)
-    return pictures[order], reasons.to(generator.device)[order]
+    anywhere = torch.ones(pictures.shape[:3], dtype=torch.bool, device=pictures.device)
+    return letterbox(pictures[order], anywhere, generator), reasons.to(generator.device)[order]
 
 
 class _Studio:

@@ -17,6 +17,7 @@ from services.vlm.plan_format import CAMERA, REFUSALS
 from services.vlm.vocabulary import MAX_PARTS
 from training import negatives
 from training.draw import Split
+from training.letterbox import letterbox
 from training.library import Library
 from training.objects import sample_cameras
 from training.render import Background, render
@@ -159,7 +160,8 @@ class Studio:
         )
         links = dense_links(seen.link, self._size)
         lengths = lengths + self._answers.lengths[rows.numpy()]
-        return Views(_bytes(seen.rgb), said, links, part_table(scene), lengths)
+        pictures = letterbox(seen.rgb, seen.link < 0, self._generator)
+        return Views(_bytes(pictures), said, links, part_table(scene), lengths)
 
     def refused(self, count: int) -> Views:
         """Pictures without a whole articulated object, hinted at as often as others: a hint is no proof of one."""
