@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from client.errors import ClientError, ServerUnavailableError
+from client.folder import is_replaceable, replaced
 from client.local.ensemble import Ensemble, EnsembleError
 from client.local.triton import TritonUnavailable
 from client.progress import StageProgress, stage_word
@@ -49,7 +50,9 @@ def _fail(error: Exception, exit_code: int) -> NoReturn:
 @app.command()
 def reconstruct(
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A PNG, JPEG or WebP file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", file_okay=False, help="Folder for the asset.")] = Path("asset"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", file_okay=False, help="Folder for the asset; an older asset there goes.")
+    ] = Path("asset"),
     server: Annotated[
         str | None, typer.Option(envvar="SPARK_SERVER", help="Gateway address; default: the local ensemble.")
     ] = None,
@@ -71,6 +74,8 @@ def reconstruct(
         quality_value = pb.Quality.Value(f"QUALITY_{quality.upper()}")
     except ValueError:
         raise typer.BadParameter(f"{quality!r} is not draft, standard or high", param_hint="--quality") from None
+    if not is_replaceable(out):
+        raise typer.BadParameter(f"{out} holds other files than an asset's; they stay untouched", param_hint="--out")
     try:
         address = server or _local_gateway(home, models)
         with SparkClient(address) as client:
@@ -83,7 +88,8 @@ def reconstruct(
                 request_id=request_id,
             )
             result = _follow(client, name, quiet=as_json)
-            files = client.download_asset(result, out)
+            with replaced(out) as fresh:
+                files = [path.relative_to(fresh) for path in client.download_asset(result, fresh)]
     except ClientError as error:
         _fail(error, error.exit_code)
     except (EnsembleError, TritonUnavailable) as error:
@@ -128,7 +134,7 @@ def _summary(result: pb.Reconstruction, out: Path, files: list[Path]) -> dict[st
         "folder": str(out),
         "confidence": result.plan.confidence,
         "warnings": list(result.warnings),
-        "files": sorted(str(path.relative_to(out.resolve())) for path in files),
+        "files": sorted(map(str, files)),
         "stage_seconds": {stage_word(s.stage): s.duration.ToMilliseconds() / 1000 for s in result.stages},
         "models": {m.model: {"version": m.version, "digest": m.digest} for s in result.stages for m in s.models},
     }

@@ -69,3 +69,16 @@ def test_an_impossible_confidence_is_a_usage_error(tmp_path: Path, monkeypatch: 
     code, text = run(Answering(pb.Reconstruction()), tmp_path, monkeypatch, "--min-confidence", "2")
     assert code == 2
     assert "min-confidence" in text
+
+
+def test_a_folder_with_other_files_is_refused_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asset").mkdir()
+    (tmp_path / "asset/thesis.tex").write_text("years of work")
+    answer = Answering(pb.Reconstruction(state=pb.RECONSTRUCTION_STATE_SUCCEEDED))
+    code, text = run(answer, tmp_path, monkeypatch)
+    assert code == 2
+    assert "other files" in text
+    assert answer.asked == {}
+    assert (tmp_path / "asset/thesis.tex").exists()
