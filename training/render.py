@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,7 +81,7 @@ def render(
         background: see `Background`.
         generator: on the scene's device, source of backgrounds, lights and noise; unused for WHITE.
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
-        compiled: use compiled kernels: seconds to warm up, then many times faster on a GPU.
+        compiled: cast rays by one Triton kernel; on a GPU only.
     """
     chunk = max(1, RAYS_PER_CHUNK[scene.device.type] // (size * samples) ** 2)
     parts = []
@@ -126,36 +124,27 @@ def _render_chunk(
 ) -> Render:
     fused = compiled and scene.device.type == "cuda"
     if tables is None:
-        stage, lights = _run(_stage_white, compiled)(scene, q, visible)
+        stage, lights = _stage_white(scene, q, visible)
     else:
-        stage, lights = _run(_stage_random, compiled)(scene, cameras, q, visible, tables.backdrop)
+        stage, lights = _stage_random(scene, cameras, q, visible, tables.backdrop)
 
     def primary(side: int) -> _Hits:
-        origin, direction, cosine = _run(camera_rays, compiled)(cameras, side)
+        origin, direction, cosine = camera_rays(cameras, side)
         opaque = nearest(stage.solids, stage.opaque, origin, direction, width=side, fused=fused)
         panes = nearest(stage.solids, stage.panes, origin, direction, width=side, fused=fused)
         return _Hits(origin, direction, cosine, *opaque, *panes)
 
     fine = primary(size * samples)
     seed = None if tables is None else tables.seed
-    start, sun, around = _run(_second_rays, compiled)(stage, lights, fine, seed, size, samples)
+    start, sun, around = _second_rays(stage, lights, fine, seed, size, samples)
     blocked, _ = nearest(stage.solids, stage.casts, start, sun, width=size * samples, fused=fused)
     near = None
     if around is not None:
         near, _ = nearest(stage.solids, stage.opaque, start, around, NEARBY, width=size * samples, fused=fused)
-    rgb, coverage = _run(_color, compiled)(stage, lights, fine, blocked, near, size, samples)
+    rgb, coverage = _color(stage, lights, fine, blocked, near, size, samples)
     if tables is not None:
-        rgb = _run(photo.developed, compiled)(rgb, coverage, tables.photo, tables.grain)
-    return Render(rgb, *_run(_geometry, compiled)(stage, fine if samples == 1 else primary(size), size))
-
-
-def _run(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
-    return _compile(function) if compiled else function
-
-
-@cache
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    return torch.compile(function, dynamic=True, fullgraph=True)
+        rgb = photo.developed(rgb, coverage, tables.photo, tables.grain)
+    return Render(rgb, *_geometry(stage, fine if samples == 1 else primary(size), size))
 
 
 class _Stage(NamedTuple):
