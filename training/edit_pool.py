@@ -18,7 +18,7 @@ CHUNK = 32
 """Views rendered together."""
 
 RENDER_SHARE = 0.4
-"""Of a run's time that goes into new views."""
+"""Of a run's time that goes into new views at most."""
 
 MOST_SECONDS = 5.0
 """Longest time at once, since compilation is no work that asks for new views."""
@@ -61,11 +61,12 @@ class Pool:
         self.data.put(self.drawn % len(self.data), self._render())
         self.drawn += self._chunk
 
-    def keep_fresh(self) -> None:
-        """Render for as long as `RENDER_SHARE` allows after the work done since the last call."""
+    def keep_fresh(self, views: int) -> None:
+        """Render about `views` views, or as many as `RENDER_SHARE` allows after the work done since the last call."""
         before = self._now()
         end = before + min(RENDER_SHARE / (1 - RENDER_SHARE) * (before - self._resumed), MOST_SECONDS)
-        while self._now() < end:
+        enough = self.drawn + views
+        while self.drawn < enough and self._now() < end:
             self.renew()
         self._resumed = self._now()
         self.seconds += self._resumed - before

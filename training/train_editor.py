@@ -20,7 +20,7 @@ from services.vlm.edit_model import ASKED, SEEN, EditModel
 from services.vlm.edit_prompt import draw_prompt
 from training.card import run_facts
 from training.draw import Split
-from training.edit_data import EditBatch, draw_batch
+from training.edit_data import SLOTS, EditBatch, draw_batch
 from training.edit_pool import Pool
 from training.edit_report import averaged_pipeline, draw_picture, evaluate, export, fewest_steps
 from training.library import build_library, cached_library
@@ -39,6 +39,8 @@ RIM_WEIGHT, HIDDEN_WEIGHT = 4.0, 1.0
 EDGE_WEIGHT, COVERAGE_WEIGHT, OVERLAP_WEIGHT = 1.0, 0.3, 0.1
 RENEW_EVERY = 8
 """Steps between looks at whether new views are due."""
+USES = 2
+"""How often an edit is learnt from, on average and under ever other plans, before its view makes room."""
 HELD_OUT_SEED = 1_000_000
 
 
@@ -144,7 +146,7 @@ def main() -> None:
 
     def loss(step: int) -> dict[str, Tensor]:
         if step % RENEW_EVERY == 0:
-            pool.keep_fresh()
+            pool.keep_fresh(RENEW_EVERY * settings.batch // (USES * len(SLOTS)))
         batch = draw_batch(pool.data, settings.batch, generator)
         with torch.no_grad():
             prompt = draw(batch.plan, batch.coordinates, batch.asked, batch.task, batch.image)
