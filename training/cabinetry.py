@@ -63,7 +63,12 @@ def moving(columns: Sequence[Column]) -> int:
 def fill(
     b: Builder, draw: Draw, case: Case, columns: Sequence[Column], *, even: bool = False, lid: bool = True
 ) -> None:
-    """Build the carcass on the root, and every cell; `even` makes all columns and rows alike."""
+    """Build the carcass on the root, and every cell; columns of as many cells share their rows.
+
+    Args:
+        even: whether all columns, and all rows, are alike.
+        lid: whether the carcass has a top of its own.
+    """
     (x0, y0, _), (x1, y1, z1) = case.low, case.high
     high = (x1, y1 + BITE, z1)
     hollow(b, 0, case.carcass, case.low, high, case.wall, inside=case.inside, lid=lid)
@@ -71,10 +76,11 @@ def fill(
     wall, z0 = case.wall, case.low[2] + case.wall - BITE
     for x in xs[1:-1]:
         b.box(0, case.carcass, (x - wall / 2, y0 + wall - BITE, z0), (x + wall / 2, y1 - wall + 2 * BITE, z1))
-    rows = None
+    heights: dict[int, list[float]] = {}
     for column, left, right in zip(columns, xs, xs[1:], strict=False):
-        if rows is None or len(rows) != len(column) + 1 or not even:
-            rows = _edges(draw, y0, y1, [HEIGHTS.get(kind, 1.0) for kind in column], even)
+        if len(column) not in heights:
+            heights[len(column)] = _edges(draw, y0, y1, [HEIGHTS.get(kind, 1.0) for kind in column], even)
+        rows = heights[len(column)]
         inner = left + (wall if left == x0 else wall / 2), right - (wall if right == x1 else wall / 2)
         for y in rows[1:-1]:
             b.box(0, case.carcass, (inner[0] - BITE, y - wall / 2, z0), (inner[1] + BITE, y + wall / 2, z1 - 0.001))
