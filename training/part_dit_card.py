@@ -40,9 +40,9 @@ VAE_LEGEND = """Every part is scaled to its own box. `iou` is the overlap of the
 
 DIT_LEGEND = """Pictures are exact renders; faces of boxes are off by about .03 unless the name says otherwise. `iou` is
 the overlap of the insides of single parts, `empty` the share of parts without a surface; `part_chamfer`, `part_f_...`
-compare single parts, `chamfer` and `f_...` whole objects (longest side 2, 4,096 points a side: floors are about .03 and
-.08). `vae_...` is what the VAE alone reaches from the true parts. {steps} steps and guidance {guidance}, where the name
-does not say it."""
+compare single parts, `chamfer` and `f_...` whole objects (longest side 2; exact fields reach about .024 and .066).
+`vae_...` is what the VAE alone reaches from the true parts. {steps} steps and guidance {guidance}, where the name does
+not say it."""
 
 
 def write_card(

@@ -30,8 +30,8 @@ SETTINGS = ((6, 2.0), (10, 1.0), (10, 1.5), (10, 3.0), (20, 2.0))
 """Steps and guidance that `Judge.settings` compares."""
 
 RESOLUTION = 64
-POINTS = 4096
-"""Surface points a part and an object that Chamfer distance and F are measured on."""
+PART_POINTS, OBJECT_POINTS = 4096, 10_000
+"""Surface points that Chamfer distance and F of a part and of an object are measured on."""
 
 THRESHOLDS = (0.1, 0.05, 0.02)
 
@@ -52,7 +52,8 @@ class Group:
         planned: (N, 6) as a plan would have them.
         clouds: (N, P, 6) surface points and normals in box frames.
         queries: (N, Q, 4) points and distances in box frames.
-        part_surface, object_surface: (N, POINTS, 3) and (B, POINTS, 3) points of true surfaces, model space.
+        part_surface, object_surface: (N, PART_POINTS, 3) and (B, OBJECT_POINTS, 3) points of true
+            surfaces, model space.
     """
 
     count: int
@@ -190,8 +191,8 @@ def _surfaces(scene: Scene, generator: torch.Generator) -> tuple[Array, Array]:
     """Points on the surface of every part and of every object, all its solids united."""
     rows, links = scene.link_valid.nonzero(as_tuple=True)
     united = replace(scene, owner=scene.owner.clamp(max=0))
-    parts, _, _ = sample_solids(scene[rows], links, POINTS, generator)
-    objects, _, _ = sample_solids(united, torch.zeros_like(scene.parent[:, 0]), POINTS, generator)
+    parts, _, _ = sample_solids(scene[rows], links, PART_POINTS, generator)
+    objects, _, _ = sample_solids(united, torch.zeros_like(scene.parent[:, 0]), OBJECT_POINTS, generator)
     return parts.numpy(force=True), objects.numpy(force=True)
 
 
@@ -203,5 +204,5 @@ def _compare(meshes: Sequence[PartMesh], truth: Array, rng: np.random.Generator)
     first = np.cumsum([0, *(len(mesh.vertices) for mesh in filled[:-1])])
     faces = np.concatenate([mesh.faces + start for mesh, start in zip(filled, first, strict=True)])
     united = Mesh(np.concatenate([mesh.vertices for mesh in filled]).astype(float), faces)
-    forward, backward = nearest_distances(sample_surface(united, POINTS, rng), truth)
+    forward, backward = nearest_distances(sample_surface(united, len(truth), rng), truth)
     return (float(forward.mean() + backward.mean()), *(f_score(forward, backward, x) for x in THRESHOLDS))
