@@ -42,7 +42,7 @@ def build(draw: Draw) -> ObjectSpec:
         if draw.chance(0.5)
         else finish(draw, WOOD if kind in ("hidden", "drawers") and draw.chance(0.5) else APPLIANCE)
     )
-    if layout["buttons"]:
+    if layout["knobs"] + layout["buttons"]:
         panel = plain(panel)
     metal = contrasting(draw, FITTING, front)
     inset = front if draw.chance(0.5) else finish(draw, APPLIANCE)

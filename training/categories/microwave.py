@@ -57,7 +57,7 @@ def build(draw: Draw) -> ObjectSpec:
             (0, 0 if layout["panel"] == "bottom" else y1 - wall, 0),
             (width, y0 + wall if layout["panel"] == "bottom" else height, depth - wall / 2),
         )
-    if layout["buttons"]:
+    if layout["knobs"] + layout["buttons"]:
         controls = plain(controls)
     b.box(0, controls, (*low, depth - wall), (*high, face))
     b.cylinder(0, glass, (x1 / 2, y0 + wall + 0.008, depth / 2), "y", 0.38 * min(x1, depth), 0.012)

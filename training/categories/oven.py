@@ -46,7 +46,9 @@ def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     kind = layout["kind"]
     shell, glass = finish(draw, APPLIANCE), finish(draw, GLASS)
-    panel = plain(finish(draw, PANEL)) if layout["buttons"] else finish(draw, PANEL)
+    panel = finish(draw, PANEL)
+    if layout["knobs"] + layout["buttons"]:
+        panel = plain(panel)
     if draw.chance(0.5):
         panel = plain(shell)
     front = shell if draw.chance(0.6) else finish(draw, APPLIANCE)

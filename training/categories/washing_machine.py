@@ -44,7 +44,7 @@ def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     shell, panel = finish(draw, APPLIANCE), finish(draw, PANEL)
     metal = contrasting(draw, FITTING, shell)
-    if layout["buttons"]:
+    if layout["knobs"] + layout["buttons"]:
         panel = plain(panel)
     if draw.chance(0.35):
         panel = plain(shell)
