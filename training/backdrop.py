@@ -11,8 +11,7 @@ from training.clutter import KINDS, Props, half_sides, things
 from training.lights import SPOTS, Lights
 from training.pose import rotation_about
 from training.primitives import Pattern
-from training.scene import Scene
-from training.texture import among, choose
+from training.texture import among, constants
 
 DRAWS = 256
 """Random numbers an image that its surroundings may take."""
@@ -31,26 +30,27 @@ _WALLS = {
 }  # fmt: skip
 _HUNG = {Pattern.LAMP: 0.35, Pattern.PAINT: 0.4, Pattern.MARBLE: 0.25}
 _SCALES = {
-    Pattern.PLANKS: 5.0, Pattern.TILE: 2.8, Pattern.FABRIC: 35.0, Pattern.CONCRETE: 2.0, Pattern.STONE: 18.0,
-    Pattern.MARBLE: 2.0, Pattern.WOOD: 10.0, Pattern.SLATS: 2.5,
+    Pattern.PAINT: (1.5,), Pattern.PLANKS: (5.0,), Pattern.TILE: (2.8,), Pattern.FABRIC: (35.0,),
+    Pattern.CONCRETE: (2.0,), Pattern.STONE: (18.0,), Pattern.MARBLE: (2.0,), Pattern.WOOD: (10.0,),
+    Pattern.SLATS: (2.5,),
 }  # fmt: skip
 """Repeats a model unit."""
 
 
-def surroundings(scene: Scene, cameras: Tensor, table: Tensor) -> tuple[Lights, Props, Props]:
+def surroundings(low: Tensor, cameras: Tensor, table: Tensor) -> tuple[Lights, Props, Props]:
     """Light, boxes and cylinders about each object, none of which hides it from its camera.
 
     Args:
+        low: (B, 3) lowest corner of the closed object.
         cameras: (B, 6).
         table: (B, `DRAWS`) uniform random numbers.
     """
     chance = Chance(table)
-    low = torch.where(scene.link_valid[..., None], scene.boxes[..., :3] - scene.boxes[..., 3:], 9.0).amin(1)
     eye = cameras[:, 2] * cameras[:, 1].sin()
     above = eye > low[:, 1] + 0.15
     setting = chance.uniform(0, 1)
     seamless, room = setting < PLAIN, (setting > PLAIN + OPEN) & above
-    lights = _lights(chance, cameras, seamless, scene.device)
+    lights = _lights(chance, cameras, seamless, low.device)
     shell, wall_z, wall_x = _shell(chance, cameras, low, seamless, room, above)
     boxes, tubes = _things(chance, cameras, low, wall_z, wall_x, above & ~seamless)
     joined = Props(*(torch.cat(pair, 1) for pair in zip(shell, boxes, strict=True)))
@@ -180,7 +180,8 @@ def _shell_looks(chance: Chance) -> Tensor:
     hung = chance.pattern(_HUNG, 2)
     fabric = flat + Pattern.FABRIC.value
     pattern = torch.stack([floor, chance.pattern(_TOPS), fabric, wall, wall, flat, hung[:, 0], hung[:, 1]], 1)
-    scale = choose(pattern, 1.5, _SCALES) * chance.uniform(0.7, 1.5, 8)
+    (scale,) = constants(pattern, _SCALES)
+    scale = scale * chance.uniform(0.7, 1.5, 8)
     grain = torch.where(chance.likely(0.5, 1), 0.0, 2.0).expand_as(scale)
     gloss = chance.uniform(0, 0.35, 8) * torch.tensor([1.0, 1, 0, 0.3, 0.3, 1, 0.3, 0.3], device=base.device)
     fields = torch.stack([pattern, scale, chance.uniform(0, 6.28, 8), grain, gloss], -1)

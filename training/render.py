@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from training.pose import link_poses
 from training.primitives import Pattern
 from training.raycast import FAR, Solids, nearest
 from training.scene import Scene
-from training.shading import Surface, normals, pick, shine, surfaces, through_glass
+from training.shading import Surface, pick, shine, surfaces, table_of, through_glass, to_world
 from training.texture import among
 
 OFFSET = 2e-3
@@ -27,6 +27,9 @@ OFFSET = 2e-3
 NEARBY = 0.7
 """Solids within this distance [model units] keep the environment's light off."""
 RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 24}
+
+
+T = TypeVar("T", "_Stage", Lights, "_Tables")
 
 
 class Background(StrEnum):
@@ -83,16 +86,30 @@ def render(
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
         compiled: cast rays by one Triton kernel; on a GPU only.
     """
-    chunk = max(1, RAYS_PER_CHUNK[scene.device.type] // (size * samples) ** 2)
+    if background is Background.RANDOM:
+        tables = _draw(len(scene), size, scene.device, generator)
+        low = torch.where(scene.link_valid[..., None], scene.boxes[..., :3] - scene.boxes[..., 3:], 9.0).amin(1)
+        lights, boxes, tubes = backdrop.surroundings(low, cameras.float(), tables.backdrop)
+        num_boxes = scene.num_boxes + boxes.shown.shape[1]
+        stage = _with_props(_staged(scene, q.float(), visible), boxes, tubes)
+    else:
+        tables, lights = None, studio(len(scene), scene.device)
+        num_boxes, stage = scene.num_boxes, _staged(scene, q.float(), visible)
     parts = []
+    chunk = max(1, RAYS_PER_CHUNK[scene.device.type] // (size * samples) ** 2)
     for start in range(0, len(scene), chunk):
         rows = slice(start, start + chunk)
-        part = scene[rows]
-        tables = _draw(part, size, generator) if background is Background.RANDOM else None
-        parts.append(
-            _render_chunk(part, cameras[rows].float(), q[rows].float(), visible[rows], size, tables, samples, compiled)
-        )
+        draws = tables and _rows(tables, rows)
+        taken = _rows(stage, rows), _rows(lights, rows), num_boxes, cameras[rows].float(), draws
+        parts.append(_render_chunk(*taken, size, samples, compiled))
+    if len(parts) == 1:
+        return parts[0]
     return Render(*(torch.cat([getattr(part, x.name) for part in parts]) for x in fields(Render)))
+
+
+def _rows(values: T, rows: slice) -> T:
+    """Some images of a named tuple of tensors."""
+    return type(values)(*(value[rows] for value in values))
 
 
 class _Tables(NamedTuple):
@@ -104,8 +121,7 @@ class _Tables(NamedTuple):
     seed: Tensor
 
 
-def _draw(scene: Scene, size: int, generator: torch.Generator | None) -> _Tables:
-    count, device = len(scene), scene.device
+def _draw(count: int, size: int, device: torch.device, generator: torch.Generator | None) -> _Tables:
     uniform = torch.rand(count, backdrop.DRAWS + photo.DRAWS + 1, generator=generator, device=device)
     grain = torch.randn(count, size, size, 3, generator=generator, device=device)
     first, second, seed = uniform.split([backdrop.DRAWS, photo.DRAWS, 1], 1)
@@ -113,34 +129,31 @@ def _draw(scene: Scene, size: int, generator: torch.Generator | None) -> _Tables
 
 
 def _render_chunk(
-    scene: Scene,
+    stage: _Stage,
+    lights: Lights,
+    num_boxes: int,
     cameras: Tensor,
-    q: Tensor,
-    visible: Tensor,
-    size: int,
     tables: _Tables | None,
+    size: int,
     samples: int,
     compiled: bool,
 ) -> Render:
-    fused = compiled and scene.device.type == "cuda"
-    if tables is None:
-        stage, lights = _stage_white(scene, q, visible)
-    else:
-        stage, lights = _stage_random(scene, cameras, q, visible, tables.backdrop)
+    fused = compiled and cameras.is_cuda
+    solids = Solids(stage.rotation, stage.center, stage.extent, num_boxes)
 
     def primary(side: int) -> _Hits:
         origin, direction, cosine = camera_rays(cameras, side)
-        opaque = nearest(stage.solids, stage.opaque, origin, direction, width=side, fused=fused)
-        panes = nearest(stage.solids, stage.panes, origin, direction, width=side, fused=fused)
+        opaque = nearest(solids, stage.opaque, origin, direction, width=side, fused=fused)
+        panes = nearest(solids, stage.panes, origin, direction, width=side, fused=fused)
         return _Hits(origin, direction, cosine, *opaque, *panes)
 
     fine = primary(size * samples)
     seed = None if tables is None else tables.seed
     start, sun, around = _second_rays(stage, lights, fine, seed, size, samples)
-    blocked, _ = nearest(stage.solids, stage.casts, start, sun, width=size * samples, fused=fused)
+    blocked, _ = nearest(solids, stage.casts, start, sun, width=size * samples, fused=fused)
     near = None
     if around is not None:
-        near, _ = nearest(stage.solids, stage.opaque, start, around, NEARBY, width=size * samples, fused=fused)
+        near, _ = nearest(solids, stage.opaque, start, around, NEARBY, width=size * samples, fused=fused)
     rgb, coverage = _color(stage, lights, fine, blocked, near, size, samples)
     if tables is not None:
         rgb = photo.developed(rgb, coverage, tables.photo, tables.grain)
@@ -151,22 +164,20 @@ class _Stage(NamedTuple):
     """All primitives of a batch in the world: props first, with what shading needs of them.
 
     Attributes:
-        solids: where they are.
+        rotation, center, extent: (B, P, ...) as in `training.raycast.Solids`.
         opaque, panes, casts: (B, P) bool: seen and solid, seen and of glass, throwing shadows.
-        owner: (B, P) int64 link, -1 of props.
-        look: (B, P, 11).
-        closed_rotation: (B, P, 3, 3) and
-        closed_center: (B, P, 3), the primitive in the closed-state object frame.
+        table: (B, P, C) of `training.shading.table_of`.
+        model: (B, P, 13) rotation (9) and centre in the closed-state object frame, and link, -1 of props.
     """
 
-    solids: Solids
+    rotation: Tensor
+    center: Tensor
+    extent: Tensor
     opaque: Tensor
     panes: Tensor
     casts: Tensor
-    owner: Tensor
-    look: Tensor
-    closed_rotation: Tensor
-    closed_center: Tensor
+    table: Tensor
+    model: Tensor
 
 
 class _Hits(NamedTuple):
@@ -184,44 +195,31 @@ class _Hits(NamedTuple):
     pane: Tensor
 
 
-def _stage_white(scene: Scene, q: Tensor, visible: Tensor) -> tuple[_Stage, Lights]:
-    return _staged(scene, q, visible), studio(len(scene.parent), scene.parent.device)
-
-
-def _stage_random(scene: Scene, cameras: Tensor, q: Tensor, visible: Tensor, table: Tensor) -> tuple[_Stage, Lights]:
-    lights, boxes, tubes = backdrop.surroundings(scene, cameras, table)
-    return _with_props(_staged(scene, q, visible), boxes, tubes), lights
-
-
 def _staged(scene: Scene, q: Tensor, visible: Tensor) -> _Stage:
     rotation, shift = link_poses(scene, q)
     owner = scene.owner.clamp(min=0)
     shown = (scene.owner >= 0) & (visible & scene.link_valid).take_along_dim(owner, 1)
     pose = rotation.take_along_dim(owner[..., None, None], 1)
     moved = (pose @ scene.center[..., None])[..., 0] + shift.take_along_dim(owner[..., None], 1)
-    solids = Solids(pose @ scene.rotation, moved, scene.extent, scene.num_boxes)
+    turned = pose @ scene.rotation
+    is_box = (torch.arange(owner.shape[1], device=owner.device) < scene.num_boxes).expand_as(owner)
     glass = among(scene.look[..., 6], Pattern.GLASS)
     opaque = shown & ~glass
-    return _Stage(solids, opaque, shown & glass, opaque, owner, scene.look, scene.rotation, scene.center)
+    table = table_of(turned, moved, scene.extent, is_box, scene.look)
+    model = torch.cat([scene.rotation.flatten(2), scene.center, owner[..., None].float()], -1)
+    return _Stage(turned, moved, scene.extent, opaque, shown & glass, opaque, table, model)
 
 
 def _with_props(stage: _Stage, boxes: Props, tubes: Props) -> _Stage:
-    def join(name: str, own: Tensor) -> Tensor:
-        return torch.cat([getattr(boxes, name), own, getattr(tubes, name)], 1)
-
-    def pad(own: Tensor, value: int) -> Tensor:
-        before, after = (torch.full_like(x.shown, value, dtype=own.dtype) for x in (boxes, tubes))
-        return torch.cat([before, own, after], 1)
-
-    solids = stage.solids
-    placed = Solids(
-        join("rotation", solids.rotation), join("center", solids.center), join("extent", solids.extent),
-        solids.num_boxes + boxes.shown.shape[1],
+    before, after = (
+        _Stage(
+            x.rotation, x.center, x.extent, x.shown, torch.zeros_like(x.shown), x.casts,
+            table_of(x.rotation, x.center, x.extent, torch.full_like(x.shown, is_box), x.look),
+            torch.full_like(x.center[..., :1], -1.0).expand(-1, -1, stage.model.shape[-1]),
+        )
+        for x, is_box in ((boxes, True), (tubes, False))
     )  # fmt: skip
-    return _Stage(
-        placed, join("shown", stage.opaque), pad(stage.panes, 0), join("casts", stage.casts), pad(stage.owner, -1),
-        join("look", stage.look), join("rotation", stage.closed_rotation), join("center", stage.closed_center),
-    )  # fmt: skip
+    return _Stage(*(torch.cat(parts, 1) for parts in zip(before, stage, after, strict=True)))
 
 
 def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -244,10 +242,10 @@ def camera_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return (distance[:, None] * back)[:, None], (direction / length).flatten(1, 2), (1 / length).flatten(1)
 
 
-def _met(stage: _Stage, hits: _Hits, slot: Tensor, distance: Tensor) -> Surface:
+def _met(stage: _Stage, hits: _Hits, slot: Tensor, distance: Tensor) -> tuple[Tensor, Surface]:
+    """World points (B, R, 3) and surfaces that rays meet at a distance (B, R) on the primitives `slot` (B, R)."""
     point = hits.origin + distance.clamp(max=1e3)[..., None] * hits.direction
-    solids = stage.solids
-    return surfaces(slot, point, solids.rotation, solids.center, solids.extent, stage.look, solids.num_boxes)
+    return point, surfaces(stage.table, slot, point)
 
 
 def _second_rays(
@@ -257,11 +255,8 @@ def _second_rays(
 
     The light has a size and the random direction any: both differ from ray to ray, evenly within a pixel.
     """
-    solids, slot = stage.solids, hits.slot.clamp(min=0).long()
-    point = hits.origin + hits.distance.clamp(max=1e3)[..., None] * hits.direction
-    turn, center, extent = pick(solids.rotation, slot), pick(solids.center, slot), pick(solids.extent, slot)
-    face, _ = normals(((point - center)[..., None] * turn).sum(-2), extent, slot < solids.num_boxes)
-    normal = (turn * face[..., None, :]).sum(-1)
+    point, surface = _met(stage, hits, hits.slot, hits.distance)
+    normal = to_world(surface, surface.face)
     start = point + OFFSET * normal
     if seed is None:
         return start, lights.direction[:, None], None
@@ -288,11 +283,11 @@ def _color(
 ) -> tuple[Tensor, Tensor]:
     """(B, S, S, 3) sRGB in [0, 1] and (B, S, S) share of each pixel that the object takes."""
     found = hits.slot >= 0
-    surface = _met(stage, hits, hits.slot, hits.distance)
+    _, surface = _met(stage, hits, hits.slot, hits.distance)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
     open_sky = torch.ones_like(lit) if near is None else (near / NEARBY).clamp(max=1)
     radiance = shine(surface, hits.direction, lit, open_sky, lights)
-    paper = (~found | ((hits.slot == backdrop.FLOOR) & (stage.owner[:, :1] < 0))) & (lights.seamless[:, None] > 0)
+    paper = (~found | ((hits.slot == backdrop.FLOOR) & (stage.model[:, :1, -1] < 0))) & (lights.seamless[:, None] > 0)
     sheet = lights.wallpaper[:, None] * torch.where(found, 0.5 + 0.25 * lit + 0.25 * open_sky, 1.0)[..., None]
     behind = torch.where(found[..., None], radiance, environment(lights, hits.direction, torch.full_like(lit, 0.02)))
     behind = torch.where(paper[..., None], sheet**2.2 / lights.exposure[:, None, None], behind)
@@ -301,40 +296,34 @@ def _color(
     glazed = _glazed(stage, lights, hits, behind)
     color = developed(lights, torch.where(pane[..., None], glazed, behind))
     color = torch.where((paper & ~pane)[..., None], sheet, color)
-    mine = pane | (found & (pick(stage.owner, hits.slot.clamp(min=0).long()) >= 0))
+    mine = pane | (found & (pick(stage.model[..., -1:], hits.slot)[..., 0] >= 0))
     shape = (size, samples, size, samples)
     return color.unflatten(1, shape).mean((2, 4)), mine.float().unflatten(1, shape).mean((2, 4))
 
 
 def _glazed(stage: _Stage, lights: Lights, hits: _Hits, behind: Tensor) -> Tensor:
     """Radiance (B, R, 3) of the nearest panes, through which `behind` is seen."""
-    solids, slot = stage.solids, hits.pane.clamp(min=0).long()
-    point = hits.origin + hits.pane_distance.clamp(max=1e3)[..., None] * hits.direction
-    turn, extent = pick(solids.rotation, slot), pick(solids.extent, slot)
-    local = ((point - pick(solids.center, slot))[..., None] * turn).sum(-2)
-    _, rounded = normals(local, extent, slot < solids.num_boxes)
-    normal = (turn * rounded[..., None, :]).sum(-1)
-    return through_glass(pick(stage.look, slot)[..., 0:3], normal, hits.direction, behind, lights)
+    _, surface = _met(stage, hits, hits.pane, hits.pane_distance)
+    return through_glass(surface.look[..., 0:3], to_world(surface, surface.round), hits.direction, behind, lights)
 
 
 def _geometry(stage: _Stage, hits: _Hits, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Link, depth, position, normal and albedo as in `Render`."""
     glass = hits.pane_distance < hits.distance
     slot, distance = torch.where(glass, hits.pane, hits.slot), torch.minimum(hits.distance, hits.pane_distance)
-    index = slot.clamp(min=0).long()
-    surface = _met(stage, hits, slot, distance)
-    owner = pick(stage.owner, index)
-    mine = (slot >= 0) & (owner >= 0)
+    _, surface = _met(stage, hits, slot, distance)
+    turn, center, owner = pick(stage.model, slot).split([9, 3, 1], -1)
+    mine = (slot >= 0) & (owner[..., 0] >= 0)
     seen = mine[..., None]
-    closed = pick(stage.closed_rotation, index)
-    position = (closed * surface.local[..., None, :]).sum(-1) + pick(stage.closed_center, index)
-    normal = (closed * surface.face[..., None, :]).sum(-1)
+    turn = turn.unflatten(-1, (3, 3))
+    position = (turn * surface.local[..., None, :]).sum(-1) + center
+    normal = (turn * surface.face[..., None, :]).sum(-1)
     outputs = (
-        torch.where(mine, owner, -1),
+        torch.where(mine, owner[..., 0].long(), -1),
         torch.where(mine, distance * hits.cosine, torch.inf),
         torch.where(seen, position, 0.0),
         torch.where(seen, normal, 0.0),
-        torch.where(seen, surface.albedo, 1.0),
+        torch.where(seen, surface.albedo(), 1.0),
     )
     link, depth, position, normal, color = (x.unflatten(1, (size, size)) for x in outputs)
     return link, depth, position, normal, color

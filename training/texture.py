@@ -30,7 +30,16 @@ from torch import Tensor
 from training.noise import vector_noise
 from training.primitives import Pattern
 
-_GRAINED = (Pattern.WOOD, Pattern.BRUSHED, Pattern.PLANKS)
+_CELLS = {
+    Pattern.PAINT: (0.6, 0.25, 2.0, 2.0),
+    Pattern.WOOD: (0.08, 0.25, 0.24, 4.0),
+    Pattern.BRUSHED: (0.6, 0.25, 0.12, 2.0),
+    Pattern.STONE: (1.0, 1.0, 2.0, 2.0),
+    Pattern.MARBLE: (0.6, 0.6, 2.2, 2.2),
+    Pattern.TILE: (0.6, 1.0, 12.0, 12.0),
+    Pattern.PLANKS: (0.35, 0.6, 0.84, 14.0),
+}
+"""Cells of coarse noise along and across the grain, and of fine noise, a repeat; the others are as PAINT."""
 _WORN = (Pattern.WOOD, Pattern.PAINT, Pattern.PLASTIC)
 EDGE = 0.01
 """Width [model units] of a worn edge."""
@@ -57,24 +66,20 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
     board = among(pattern, Pattern.PLANKS)
     row, column = across.floor(), third.floor()
     shift = (row * 0.618 + column * 0.414) * board
-    stretch = choose(pattern, 0.25, {Pattern.PLANKS: 0.6, Pattern.TILE: 1.0, Pattern.STONE: 1.0, Pattern.MARBLE: 0.6})
+    coarse_along, coarse_across, fine_along, fine_across = constants(pattern, _CELLS)
     coarse, blotch, _ = vector_noise(
-        along * choose(pattern, 0.6, {Pattern.WOOD: 0.08, Pattern.PLANKS: 0.35, Pattern.STONE: 1.0}) + 31 * shift,
-        across * stretch + 17 * shift,
-        third * stretch,
+        along * coarse_along + 31 * shift, across * coarse_across + 17 * shift, third * coarse_across
     )
-    thin = choose(pattern, 2.0, {Pattern.WOOD: 4.0, Pattern.PLANKS: 14.0, Pattern.TILE: 12.0, Pattern.MARBLE: 2.2})
-    fine, grit, tone = vector_noise(
-        along * torch.where(among(pattern, *_GRAINED), 0.06 * thin, thin) + 13 * shift, across * thin, third * thin
-    )
+    fine, grit, tone = vector_noise(along * fine_along + 13 * shift, across * fine_across, third * fine_across)
 
+    zoom = 1 + 4.0 * board
+    wood = _wood(along, across * zoom, third * zoom, coarse, fine, phase + shift * 40) * (1 - 0.3 * board)
     mix = choose(
         pattern,
         coarse,
         {
-            Pattern.WOOD: _wood(along, across, third, coarse, fine, phase, 1.0),
-            Pattern.PLANKS: 0.6 * _wood(along, across * 5, third * 5, coarse, fine, shift * 40, 0.6)
-            + 0.5 * _fraction(7.13 * (row + 3 * column) + 0.37 * phase),
+            Pattern.WOOD: wood,
+            Pattern.PLANKS: 0.6 * wood + 0.5 * _fraction(7.13 * (row + 3 * column) + 0.37 * phase),
             Pattern.BRUSHED: 0.25 + 0.5 * fine,
             Pattern.POLISHED: 0.1 * coarse,
             Pattern.GLASS: 0.3 * coarse,
@@ -107,9 +112,15 @@ def grain_frame(vector: Tensor, axis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def choose(pattern: Tensor, default: float | Tensor, values: Mapping[Pattern, float | Tensor]) -> Tensor:
+def constants(pattern: Tensor, values: Mapping[Pattern, tuple[float, ...]]) -> tuple[Tensor, ...]:
+    """Constants (...) of each point's pattern (...); a pattern that has none takes those of PAINT."""
+    rows = [values.get(kind, values[Pattern.PAINT]) for kind in Pattern]
+    return torch.tensor(rows, dtype=pattern.dtype, device=pattern.device)[pattern.long()].unbind(-1)
+
+
+def choose(pattern: Tensor, default: Tensor, values: Mapping[Pattern, Tensor]) -> Tensor:
     """(...) the value of each point's pattern (...), `default` where none is given."""
-    out = torch.as_tensor(default, dtype=pattern.dtype, device=pattern.device)
+    out = default
     for kind, value in values.items():
         out = torch.where(among(pattern, kind), value, out)
     return out
@@ -128,15 +139,13 @@ def _fraction(value: Tensor) -> Tensor:
     return value - value.floor()
 
 
-def _wood(
-    along: Tensor, across: Tensor, third: Tensor, coarse: Tensor, fine: Tensor, phase: Tensor, rings: float
-) -> Tensor:
+def _wood(along: Tensor, across: Tensor, third: Tensor, coarse: Tensor, fine: Tensor, phase: Tensor) -> Tensor:
     """Year rings about a pith beside the board, wavy along the grain, and fibres; 1 is dark late wood."""
     pith = 4 + 3 * (phase * 2.3).sin()
     radius = ((across % 40 - pith) ** 2 + (third % 40 - 2 * pith) ** 2 + 0.1).sqrt()
     ring = _fraction(0.7 * radius + 1.8 * coarse + 0.02 * along)
     late = ring * ring * ((1 - ring) * 7).clamp(max=1)
-    return rings * 0.75 * late + 0.5 * (fine - 0.5) + 0.25 * coarse
+    return 0.75 * late + 0.5 * (fine - 0.5) + 0.25 * coarse
 
 
 def _joints(grain: tuple[Tensor, Tensor, Tensor], free: tuple[Tensor, ...], pattern: Tensor, shift: Tensor) -> Tensor:
