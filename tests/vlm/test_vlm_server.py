@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import exp
 from pathlib import Path
 
 import grpc
@@ -15,17 +17,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 from plan_folders import write_random_folder
 
-from services.vlm.models import Models, load_models
+from services.vlm.calibration import UNCALIBRATED, Calibration, Logistic
+from services.vlm.engine import Completion, PlanEngine, Token
+from services.vlm.models import Loaded, Models, load_models
+from services.vlm.plan_format import dumps, refusal
 from services.vlm.server import SERVICE, register
 from services.vlm.settings import VlmSettings
 from services.vlm.worker import ModelWorker
 from serving.digest import folder_digest
-from serving.errors import InvalidImage, InvalidPlan, InvalidRequest, ModelNotReady, Overloaded
+from serving.errors import ImageRefused, InvalidImage, InvalidPlan, InvalidRequest, ModelNotReady, Overloaded
 from serving.server import ServerOptions, running
 from serving.status import from_rpc_error
 from spark.convert import plan_from_proto
+from spark.v1 import model_pb2, vlm_service_pb2_grpc
 from spark.v1 import vlm_service_pb2 as pb
-from spark.v1 import vlm_service_pb2_grpc
 
 
 def png(width: int = 64, height: int = 64) -> bytes:
@@ -55,6 +60,51 @@ async def stub(models: Models, settings: VlmSettings) -> AsyncIterator[vlm_servi
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         yield vlm_service_pb2_grpc.VlmServiceStub(channel)
+
+
+class Saying:
+    """A plan engine with one answer to everything, half sure of each character."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def complete(self, *_: object) -> Completion:
+        return Completion(self.text, tuple(Token(i, i + 1, 0.5) for i in range(len(self.text))))
+
+
+@asynccontextmanager
+async def serving(models: Models) -> AsyncIterator[vlm_service_pb2_grpc.VlmServiceStub]:
+    async with (
+        running({SERVICE: register(models, VlmSettings())}, ServerOptions(grace_seconds=0)) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        yield vlm_service_pb2_grpc.VlmServiceStub(channel)
+
+
+def saying(document: dict[str, object], calibration: Calibration = UNCALIBRATED) -> Models:
+    planner: Loaded[PlanEngine] = Loaded(Saying(dumps(document)), model_pb2.ModelVersion(model="toy"))
+    return Models(planner, ModelNotReady("no editor"), calibration)
+
+
+async def test_a_refusal_arrives_typed_with_its_reason() -> None:
+    async with serving(saying(refusal("cut_off"))) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.PlanArticulation(pb.PlanArticulationRequest(image=png()))
+    error = from_rpc_error(caught.value, "vlm")
+    assert isinstance(error, ImageRefused)
+    assert error.metadata == {"refusal": "cut_off"}
+    assert [violation.field for violation in error.violations] == ["image"]
+
+
+async def test_confidences_are_those_of_the_calibration() -> None:
+    box = {"label": "body", "material": "wood", "parent": -1, "box": [0, 0, 0, 9, 9, 9], "joint": {"type": "fixed"}}
+    document = {"category": "safe", "size_cm": 40, "camera": [0, 0, 30, 200, 0, 0], "parts": [box]}
+    certain = Logistic(total=0, least=0, numbers=0, parts=0, bias=2)
+    async with serving(saying(document, Calibration(plan=certain, part=certain))) as stub:
+        plan = (await stub.PlanArticulation(pb.PlanArticulationRequest(image=png()))).plan
+    assert plan.confidence == pytest.approx(1 / (1 + exp(-2)))
+    assert plan.parts[0].confidence == plan.confidence
+    assert plan.parts[0].joint.confidence < 1e-6
 
 
 async def test_a_picture_becomes_a_plan_that_names_its_model(
