@@ -16,8 +16,8 @@ from training.part_dit_model import warm_start
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     base = tmp_path_factory.mktemp("training")
-    for program in (train_vae, train_part_dit):
-        program.main(arguments(base / "state", base / "weights", 8))
+    for program, seconds in ((train_vae, 7), (train_part_dit, 12)):
+        program.main(arguments(base / "state", base / "weights", seconds))
     return base / "state", base / "weights"
 
 
@@ -36,7 +36,8 @@ def losses(state: Path, name: str) -> list[float]:
 @pytest.mark.parametrize("name", ["vae", "part_dit"])
 def test_the_loss_falls(folders: tuple[Path, Path], name: str) -> None:
     values = losses(folders[0], name)
-    assert sum(values[-2:]) < 0.9 * sum(values[:2])
+    quarter = max(1, len(values) // 4)
+    assert sum(values[-quarter:]) < 0.9 * sum(values[:quarter])
 
 
 def test_the_export_serves(folders: tuple[Path, Path]) -> None:
