@@ -1,7 +1,7 @@
 """One object of an evaluation: how it is drawn, and what is kept of its reconstruction.
 
-A folder of cases holds `NAME.zip`, the run's files, and `NAME.json`, what was measured. An evaluation that was broken
-off goes on from there; a case without its JSON is measured again without the service.
+A folder of cases holds `NAME-FINGERPRINT.zip`, the run's files, and `NAME.json`, what was measured. An evaluation that
+was broken off goes on from there; a case without its JSON is measured again without the service.
 """
 
 from __future__ import annotations
@@ -135,4 +135,9 @@ class CaseFolder:
         run.save(self._zip(subject))
 
     def _zip(self, subject: Subject) -> Path:
-        return self._folder / f"{subject.name}-{subject.fingerprint()[:8]}.zip"
+        return self._folder / run_file(subject.name, subject.fingerprint())
+
+
+def run_file(name: str, fingerprint: str) -> str:
+    """The zip of a subject's run."""
+    return f"{name}-{fingerprint[:8]}.zip"

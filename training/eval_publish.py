@@ -5,6 +5,7 @@ python -m training.eval_publish --out out/eval
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import typer
 from PIL import Image
 
+from training.eval_case import run_file
 from training.eval_gallery import PREVIEW, montage, write_jpeg
 from training.eval_run import Run
 
@@ -39,7 +41,7 @@ def main(
         write_jpeg(docs / f"pictures/evaluation-{sheet.stem}.jpg", picture, SHEET_BYTES)
     page = docs / PAGE
     page.write_text(with_report(page.read_text(), (out / "report.md").read_text()))
-    runs = random_results(out / "cases", count)
+    runs = random_results(out, count)
     write_jpeg(docs / "pictures/results.jpg", montage(runs), MONTAGE_BYTES)
     typer.echo(f"{page}, and {len(runs)} results in {docs / 'pictures/results.jpg'}")
 
@@ -53,11 +55,12 @@ def with_report(page: str, report: str) -> str:
     return f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
 
 
-def random_results(folder: Path, count: int) -> list[Run]:
-    """Up to `count` test objects that gave an asset, picked by a fixed seed."""
-    paths = sorted(folder.glob("test-*.zip"))
-    order = np.random.default_rng(0).permutation(len(paths))
-    runs = (Run.load(paths[index]) for index in order)
+def random_results(out: Path, count: int) -> list[Run]:
+    """Up to `count` reported objects that gave an asset, picked by a fixed seed."""
+    report = json.loads((out / "report.json").read_text())
+    objects = [x for x in report["objects"] if x["split"] == report["settings"]["split"] and x["measures"]]
+    order = np.random.default_rng(0).permutation(len(objects))
+    runs = (Run.load(out / "cases" / run_file(objects[i]["name"], objects[i]["fingerprint"])) for i in order)
     return list(islice((run for run in runs if PREVIEW in run.files), count))
 
 

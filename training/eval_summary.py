@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from articulation.metrics import SUCCESS_AXIS, JointScores
 from training.eval_ablations import SUMMARIES
 from training.eval_case import Case
 from training.eval_measure import Measures
@@ -111,6 +113,24 @@ def times_worse(test: Mapping[str, float | None], validation: Mapping[str, float
         if name not in NO_QUALITY:
             ratios[name] = None if upper is None or not lower else upper / lower
     return ratios
+
+
+def joint_failures(measured: Sequence[Measures]) -> dict[str, int]:
+    """How many true joints are right, and what is wrong with the others, the first that applies."""
+    joints = [joint for one in measured for joint in one.complete.joints]
+    return dict(Counter(_verdict(joint) for joint in joints).most_common())
+
+
+def _verdict(joint: JointScores) -> str:
+    if joint.success:
+        return "right"
+    if not joint.type_right:
+        return "no partner, or of another type"
+    if joint.axis_sign_free is not None and joint.axis_sign_free > SUCCESS_AXIS:
+        return "axis points elsewhere"
+    if joint.axis is not None and joint.axis > SUCCESS_AXIS:
+        return "axis turned round"
+    return "origin beside the true line"
 
 
 def joint_beliefs(measured: Sequence[Measures]) -> list[Belief]:

@@ -23,6 +23,7 @@ from training.eval_summary import (
     calibration,
     held_out_styles,
     joint_beliefs,
+    joint_failures,
     stage_seconds,
     summary,
 )
@@ -67,6 +68,7 @@ def report_of(cases: Sequence[Case], settings: Mapping[str, object]) -> dict[str
             name: summary(of) for name in CATEGORIES if (of := [case for case in asked if case.category == name])
         },
         "stage_seconds_p50": stage_seconds(asked),
+        "joints": joint_failures(measured),
         "calibration": {
             "joints": calibration(joint_beliefs(measured)),
             "plans": calibration([one.plan_belief for one in measured]),
@@ -131,6 +133,7 @@ def page_of(report: Mapping[str, Any], pictures: Sequence[tuple[str, str]]) -> s
         ("Categories", table(["category", *CATEGORY_COLUMNS], _category_rows(report["categories"]))),
         ("Ablations", _ablation_table(report)),
         ("Held-out styles", _style_table(report)),
+        ("Joints", table(["joint", "n"], list(report["joints"].items()))),
         ("Seconds by stage", table(["stage", "p50"], list(report["stage_seconds_p50"].items()))),
         ("Confidence", confidence),
         ("Failures", errors),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_pictures_of_results_with_an_asset_are_published(tmp_path: Path) -> None
     out, docs = tmp_path / "eval", tmp_path / "docs"
     docs.mkdir()
     (docs / PAGE).write_text(f"{BEGIN}{END}")
-    folder = CaseFolder(out / "cases")
+    folder, objects = CaseFolder(out / "cases"), []
     preview = Image.fromarray(np.full((32, 96, 3), (10, 200, 10), np.uint8))
     preview.save(out / "best.png")
     for index in range(3):
@@ -41,6 +42,10 @@ def test_pictures_of_results_with_an_asset_are_published(tmp_path: Path) -> None
         if index:
             run = type(run)({**run.files, "asset/preview.png": (out / "best.png").read_bytes()})
         folder.save_run(subject, run)
+        named = {"name": subject.name, "fingerprint": subject.fingerprint()}
+        objects.append({**named, "split": "test", "measures": {"seconds": {}}})
+    report = {"settings": {"split": "test"}, "objects": objects}
+    (out / "report.json").write_text(json.dumps(report))
     (out / "report.md").write_text(REPORT)
     main(out, docs, count=12)
     assert Image.open(docs / "pictures/evaluation-best.jpg").size == (96, 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from PIL import Image
 
 from articulation.camera import Camera
 from articulation.joint import Joint, JointType
+from articulation.metrics import JointScores
 from articulation.plan import Box, PlannedPart
 from training.draw import Split
 from training.eval_case import Subject
 from training.eval_gallery import draw_joints, grid, joint_segment, montage, sheet, write_jpeg
-from training.eval_summary import calibration, times_worse
+from training.eval_measure import measure
+from training.eval_summary import calibration, joint_failures, times_worse
 from training.evaluation_report import table
-from training.scoring import Belief
+from training.scoring import Belief, Truth
 
 
 def test_confidence_that_comes_true_as_often_as_it_says_is_calibrated() -> None:
@@ -106,3 +109,17 @@ def test_a_joint_behind_the_camera_is_left_out() -> None:
     photo = np.full((64, 64, 3), 255, np.uint8)
     fixed = type(plan)(plan.category, plan.size, (plan.parts[0], behind), plan.camera)
     assert (draw_joints(photo, fixed) == 255).all()
+
+
+def test_what_is_wrong_with_a_joint_is_said_once() -> None:
+    subject = Subject.draw(Split.VAL, 1, 0)
+    measures = measure(Truth.of(subject.spec), subject.camera, perfect_run(subject.spec, subject.camera))
+    joints = (
+        JointScores(True, 0.0, 0.0, 0.0, 1.0, True),
+        JointScores(False, None, None, None, None, False),
+        JointScores(True, np.pi, 0.0, 0.0, 1.0, False),
+        JointScores(True, 1.0, 1.0, 0.3, 1.0, False),
+        JointScores(True, 0.0, 0.0, 0.3, 1.0, False),
+    )
+    found = joint_failures([replace(measures, complete=replace(measures.complete, joints=joints))])
+    assert list(found.values()) == [1] * 5
