@@ -14,11 +14,11 @@ from services.part_dit.vae import TripoSGVAEModel
 from training.camera import sample_cameras
 from training.draw import Split
 from training.library import Library
-from training.part_dit_surface import PARTS_AT_ONCE, frames, point_clouds, solids
+from training.part_dit_surface import frames, point_clouds, solids
 from training.render import Background, render
 from training.scene import Scene
 
-IMAGES_AT_ONCE = 1024
+PARTS_AT_ONCE, IMAGES_AT_ONCE = 1024, 1024
 
 FILL_SECONDS = 40.0
 """Longest time in which the pool is filled before training starts; it goes on filling later."""

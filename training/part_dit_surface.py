@@ -13,7 +13,7 @@ from services.part_dit.box_frame import MIN_HALF, from_frame, to_frame
 from training.scene import Scene
 from training.surface import sample_surface, signed_distance
 
-PARTS_AT_ONCE = 1024
+PARTS_AT_ONCE = 256
 
 CANDIDATES = 2
 """Surface points drawn for each one kept."""
@@ -53,17 +53,19 @@ def point_clouds(scene: Scene, count: int, generator: torch.Generator) -> Tensor
     little in space and much in the frame.
     """
     order = torch.randperm(count, generator=generator, device=scene.device)
-    chunks = []
-    for (row, link), box in zip(_parts(scene), frames(scene).split(PARTS_AT_ONCE), strict=True):
-        points, normals, _ = sample_surface(scene[row], link, CANDIDATES * count, generator)
+    boxes = frames(scene)
+    clouds = torch.empty(len(boxes), count, 6, dtype=torch.float16, device=scene.device)
+    for index, own, link in _parts(scene):
+        box = boxes[index]
+        points, normals, _ = sample_surface(own, link, CANDIDATES * count, generator)
         stretched = normals * box[:, None, 3:]
         length = stretched.norm(dim=-1)
         noise = torch.rand(length.shape, generator=generator, device=scene.device)
         key = length.log() - (-noise.clamp(min=1e-9).log()).log()
         kept = key.topk(count, dim=1).indices[:, order, None]
         cloud = torch.cat([to_frame(points, box), normalize(stretched, dim=-1)], dim=-1)
-        chunks.append(cloud.take_along_dim(kept, 1).half())
-    return torch.cat(chunks)
+        clouds[index] = cloud.take_along_dim(kept, 1).half()
+    return clouds
 
 
 def distance_queries(scene: Scene, clouds: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -79,16 +81,16 @@ def distance_queries(scene: Scene, clouds: Tensor, count: int, generator: torch.
     deviation = torch.full((near + nearer, 1), NEAR[1], device=scene.device)
     deviation[near:] = NEARER[1]
     order = torch.randperm(count, generator=generator, device=scene.device)
-    chunks = []
-    boxes, pieces = frames(scene).split(PARTS_AT_ONCE), clouds.split(PARTS_AT_ONCE)
-    for (row, link), box, cloud in zip(_parts(scene), boxes, pieces, strict=True):
-        base = cloud[:, : near + nearer, :3].float()
+    boxes = frames(scene)
+    queries = torch.empty(len(boxes), count, 4, dtype=torch.float16, device=scene.device)
+    for index, own, link in _parts(scene):
+        base = clouds[index, : near + nearer, :3].float()
         noise = torch.randn(base.shape, generator=generator, device=scene.device)
-        anywhere = torch.rand(len(row), count - near - nearer, 3, generator=generator, device=scene.device)
+        anywhere = torch.rand(len(index), count - near - nearer, 3, generator=generator, device=scene.device)
         where = torch.cat([base + noise * deviation, (anywhere * 2 - 1) * SPACE], dim=1)[:, order].half()
-        distance = frame_distance(scene[row], link, box, where.float())
-        chunks.append(torch.cat([where, distance[..., None].half()], dim=-1))
-    return torch.cat(chunks)
+        distance = frame_distance(own, link, boxes[index], where.float())
+        queries[index] = torch.cat([where, distance[..., None].half()], dim=-1)
+    return queries
 
 
 def frame_distance(scene: Scene, link: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
@@ -123,7 +125,29 @@ def _only(scene: Scene, chosen: Tensor) -> Scene:
     return replace(scene, owner=torch.where(chosen, scene.owner, -1))
 
 
-def _parts(scene: Scene) -> Iterator[tuple[Tensor, Tensor]]:
-    """Object row and link of every part, in chunks."""
+def _parts(scene: Scene) -> Iterator[tuple[Tensor, Scene, Tensor]]:
+    """Chunks of parts that have about equally many solids: places in object order, scenes of these solids, links."""
     rows, links = scene.link_valid.nonzero(as_tuple=True)
-    yield from zip(rows.split(PARTS_AT_ONCE), links.split(PARTS_AT_ONCE), strict=True)
+    for index in solids(scene).argsort().split(PARTS_AT_ONCE):
+        yield index, _own(scene[rows[index]], links[index]), links[index]
+
+
+def _own(scene: Scene, link: Tensor) -> Scene:
+    """The scene of one link of each object, with as few slots as hold its solids."""
+    mine = scene.owner == link[:, None]
+    boxes, others = mine[:, : scene.num_boxes], mine[:, scene.num_boxes :]
+    most = torch.stack([boxes.sum(1).max(), others.sum(1).amax() if others.shape[1] else boxes.new_zeros(())])
+    num_boxes, num_others = most.tolist()
+    slots = torch.cat(
+        [
+            (~boxes).byte().argsort(dim=1, stable=True)[:, :num_boxes],
+            (~others).byte().argsort(dim=1, stable=True)[:, :num_others] + scene.num_boxes,
+        ],
+        dim=1,
+    )
+
+    def take(value: Tensor) -> Tensor:
+        return value.take_along_dim(slots.view(*slots.shape, *(1,) * (value.dim() - 2)), 1)
+
+    fields = {name: take(getattr(scene, name)) for name in ("center", "rotation", "extent", "look")}
+    return replace(scene, owner=torch.where(take(mine), link[:, None], -1), num_boxes=num_boxes, **fields)

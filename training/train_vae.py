@@ -24,11 +24,12 @@ from training.options import training_parser
 from training.part_dit_card import VAE_LEGEND, write_card
 from training.part_dit_data import encode
 from training.part_dit_model import MAX_SHARD, warm_start
-from training.part_dit_surface import PARTS_AT_ONCE, distance_queries, point_clouds, solids
+from training.part_dit_surface import distance_queries, point_clouds, solids
 
 KL_WEIGHT = 1e-3
 EVALUATE_SECONDS = 30.0
 HELD_OUT_OBJECTS = 64
+OBJECTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def load(library: Library, objects: int, pool: int) -> Parts:
     # Every n-th object: the library is in the order of complexity, and so are the chunks that are made of it.
     rows = torch.arange(0, len(library), max(1, len(library) // objects))
     clouds, queries, weights = [], [], []
-    for chunk in rows.split(PARTS_AT_ONCE):
+    for chunk in rows.split(OBJECTS_AT_ONCE):
         scene = library.scene(chunk)
         clouds.append(point_clouds(scene, pool, generator))
         queries.append(distance_queries(scene, clouds[-1], pool, generator))
