@@ -66,7 +66,7 @@ def montage(runs: Sequence[Run]) -> ImageArray:
     """Input, asset closed and asset open of each run, three runs a row."""
     strips = []
     for run in runs:
-        pictures = (run.picture(INPUT_PATH), *asset_views(run))
+        pictures = (run.picture(INPUT_PATH), *close_up(asset_views(run)))
         strips.append(np.concatenate([tile(picture, MONTAGE_TILE) for picture in pictures], 1))
     return grid(strips, MONTAGE_COLUMNS, gap=6)
 
@@ -87,6 +87,18 @@ def asset_views(run: Run) -> tuple[ImageArray | None, ImageArray | None]:
         return None, None
     side = preview.shape[0]
     return preview[:, side : 2 * side], preview[:, 2 * side :]
+
+
+def close_up(views: Sequence[ImageArray | None]) -> list[ImageArray | None]:
+    """Pictures on white, of one size, cut to one square around all that they show."""
+    shown = [view for view in views if view is not None and (view < 255).any()]
+    if not shown:
+        return list(views)
+    rows, columns = np.nonzero(np.any([(view < 255).any(-1) for view in shown], axis=0))
+    size = len(shown[0])
+    side = min(size, int(1.1 * max(np.ptp(rows), np.ptp(columns))) + 2)
+    top, left = (int(np.clip((x.min() + x.max() - side) // 2, 0, size - side)) for x in (rows, columns))
+    return [None if view is None else view[top : top + side, left : left + side] for view in views]
 
 
 def draw_joints(photo: ImageArray, plan: Plan) -> ImageArray:

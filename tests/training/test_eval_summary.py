@@ -18,7 +18,7 @@ from articulation.metrics import JointScores
 from articulation.plan import Box, PlannedPart
 from training.draw import Split
 from training.eval_case import Subject
-from training.eval_gallery import draw_joints, grid, joint_segment, montage, sheet, write_jpeg
+from training.eval_gallery import close_up, draw_joints, grid, joint_segment, montage, sheet, write_jpeg
 from training.eval_measure import measure
 from training.eval_summary import calibration, joint_failures, times_worse
 from training.evaluation_report import table
@@ -92,6 +92,15 @@ def test_sheet_and_montage_show_every_picture(tmp_path: Path) -> None:
     write_jpeg(tmp_path / "all.jpg", many, 40_000)
     assert (tmp_path / "all.jpg").stat().st_size < 40_000
     assert Image.open(tmp_path / "all.jpg").size == many.shape[1::-1]
+
+
+def test_close_up_cuts_both_pictures_alike_and_loses_nothing() -> None:
+    one, other = np.full((2, 100, 100, 3), 255, np.uint8)
+    one[40:60, 45:50], other[50:52, 30:60] = 0, 0
+    first, second = close_up([one, other])
+    assert first is not None and second is not None
+    assert first.shape == second.shape and first.shape[0] == first.shape[1] < 40
+    assert (first == 0).sum() == (one == 0).sum() and (second == 0).sum() == (other == 0).sum()
 
 
 def test_grid_leaves_white_where_tiles_are_missing() -> None:
