@@ -12,7 +12,9 @@ LINES = 200
 
 def thin(curve: Path, out: Path, lines: int = LINES) -> None:
     """Copy every so many lines of a curve, and always its last one and those with measures that others lack."""
-    rows = curve.read_text().splitlines()
+    rows = curve.read_text().splitlines() if curve.exists() else []
+    if not rows:
+        return
     usual = {key for key, count in _counted(rows).items() if count > len(rows) / 2}
     step = -(-len(rows) // lines)
     kept = [

@@ -49,7 +49,7 @@ class Run:
 
 
 QUEUES = (
-    (Run("vae", 0.12, (0,), True), Run("part_dit", 0.88, (0,), True)),
+    (Run("vae", 0.14, (0,), True), Run("part_dit", 0.86, (0,), True)),
     (Run("vlm", 1.0, (1, 2), False),),
     (Run("editor", 1.0, (3,), False),),
     (Run("texture", 0.6, (3,), True),),

@@ -30,8 +30,6 @@ PLAIN = 0.1
 """Share of chunks that show objects alone on white."""
 REFUSED = 0.05
 """Share of chunks of pictures that are to be refused."""
-SAMPLES = 2
-"""Rays along a pixel's edge, as in `training.negatives`, lest jagged edges tell what is to be refused."""
 LONGEST_QUESTION = 64
 """Most tokens of a question after the image; hints beyond it are left out."""
 LENGTH_STEP = 64
@@ -149,7 +147,7 @@ class Studio:
         closed = torch.zeros(scene.link_valid.shape, device=device)
         seen = render(
             scene, sent(cameras.astype(np.float32), device), closed, scene.link_valid, self._size.image, around,
-            self._generator, samples=SAMPLES, compiled=device.type == "cuda",
+            self._generator, samples=2 if self._rng.random() < negatives.SMOOTH else 1, compiled=device.type == "cuda",
         )  # fmt: skip
         question, lengths = self._questions(hints or [()] * len(rows))
         said = Asked(
