@@ -66,10 +66,13 @@ class Draw:
     ) -> dict[str, Any]:
         """Pick one value for every name, such that the combination is `possible` and open to the split.
 
-        The options must allow combinations on both sides of `is_held_out`.
+        The first name's values are equally likely, however many combinations each allows; with every one of them, there
+        must be combinations on both sides of `is_held_out`.
         """
+        (_, kinds), *rest = options.items()
+        kind = int(self.rng.random() * len(kinds))
         while True:
-            indices = [int(self.rng.random() * len(values)) for values in options.values()]
+            indices = [kind, *(int(self.rng.random() * len(values)) for _, values in rest)]
             chosen = {name: values[i] for (name, values), i in zip(options.items(), indices, strict=True)}
             if is_held_out(indices) == (self.split is Split.TEST) and possible(chosen):
                 return chosen

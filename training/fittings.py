@@ -141,14 +141,14 @@ def door_grip(
     b: Builder, link: int, fronts: Fronts, low: Corner, high: Corner, hinge: str, grip_at: float | None = None
 ) -> None:
     """The handle of a door: along its free edge, opposite the hinge."""
-    (x0, y0, _), (x1, y1, z1) = low, high
+    (x0, y0, z0), (x1, y1, z1) = low, high
     width, height = x1 - x0, y1 - y0
     framed = fronts.leaf.style not in ("slab", "soft", "inlay", "planks")
     rail = min(fronts.leaf.frame, 0.28 * min(width, height))
     margin = min(0.5 * rail if framed else 0.035, 0.25 * min(width, height))
     edge = fronts.grip.style == "lip"
     if edge:
-        margin = 0.0095 * fronts.grip.size
+        margin = 0.0095 * fronts.grip.size + (0.5 * (z1 - z0) if fronts.leaf.style == "soft" else 0.0)
     upright = hinge in ("left", "right")
     side = height if upright else width
     length = min(fronts.reach * side, 0.9 * side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -230,11 +231,19 @@ def test_splits_share_no_object() -> None:
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_test_layouts_are_new_combinations_of_known_choices(category: str) -> None:
-    seen = {generate(seed, Split.TRAIN, category).style for seed in range(400)}
+    seen = {generate(seed, Split.TRAIN, category).style for seed in range(800)}
     held_out = {generate(seed, Split.TEST, category).style for seed in range(100)}
     assert len(held_out) > 3
     assert not seen & held_out
     assert {word for style in held_out for word in style.split()} <= {word for style in seen for word in style.split()}
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_kinds_of_a_category_are_equally_likely(category: str) -> None:
+    for split in (Split.TRAIN, Split.TEST):
+        kinds = Counter(generate(seed, split, category).style.split()[0] for seed in range(240))
+        fair = 240 / len(kinds)
+        assert all(0.4 * fair < count < 1.8 * fair for count in kinds.values()), kinds
 
 
 def test_test_finishes_are_never_in_training() -> None:

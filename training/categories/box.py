@@ -36,8 +36,8 @@ def _fits(layout: Mapping[str, Any]) -> bool:
     if (layout["lids"] == "halves") != (kind == "carton"):
         return False
     if kind == "carton":
-        plain = {"drawers": 0, "lid": "flat", "front": "plain", "latch": "none", "base": "none"}
-        return all(layout[name] == value for name, value in plain.items())
+        plain = {"drawers": 0, "lid": "flat", "base": "none"}
+        return layout["front"] in ("plain", "straps") and all(layout[name] == value for name, value in plain.items())
     if layout["drawers"] and (kind not in ("chest", "tool box") or layout["front"] in ("straps", "ribs")):
         return False
     if layout["lid"] == "arched" and (kind not in ("trunk", "chest") or layout["lids"] == "two"):
@@ -75,14 +75,15 @@ def build(draw: Draw) -> ObjectSpec:
     front = depth + (GAP + 0.018 if drawers else 0.0)
     tub(b, 0, look, (0, bottom, 0), (width, top, front), wall)
     if kind == "carton":
-        _flaps(b, draw, look, width, top, front, wall)
+        _flaps(b, draw, layout, look, (width, height, front), top, wall)
         return b.finish("box", draw.style(layout))
     _dress(b, draw, layout, look, metal, width, (bottom, top), front)
     count = 2 if layout["lids"] == "two" else 1
+    seam = max(GAP, 0.006 * width) / 2
     for index in range(count):
         xs = (
-            width * index / count + (GAP / 2 if index else 0.0),
-            width * (index + 1) / count - (GAP / 2 if index < count - 1 else 0.0),
+            width * index / count + (seam if index else 0.0),
+            width * (index + 1) / count - (seam if index < count - 1 else 0.0),
         )
         _lid(b, draw, layout, lid_look, metal, xs, top, front)
     return b.finish("box", draw.style(layout))
@@ -230,8 +231,17 @@ def _dress(
             b.box(0, metal, (edge[0], y - 0.01, front * 0.35), (edge[1], y + 0.01, front * 0.65))
 
 
-def _flaps(b: Builder, draw: Draw, look: Look, width: float, top: float, depth: float, thick: float) -> None:
-    """The two upper flaps of a carton, hinged at its left and right sides, that meet in the middle."""
+def _flaps(
+    b: Builder,
+    draw: Draw,
+    layout: dict[str, Any],
+    look: Look,
+    size: tuple[float, float, float],
+    top: float,
+    thick: float,
+) -> None:
+    """The upper flaps of a carton, hinged at its left and right sides; they meet near the middle. Tape and a label."""
+    width, height, depth = size
     meet = width * draw.uniform(0.42, 0.58)
     y0 = top + GAP
     for axis, x, x0, x1 in ((1.0, 0.0, 0.0, meet - GAP / 2), (-1.0, width, meet + GAP / 2, width)):
@@ -245,7 +255,10 @@ def _flaps(b: Builder, draw: Draw, look: Look, width: float, top: float, depth: 
         link = b.link("flap", look, f"A {look.words} flap of a carton.", 0, joint)
         b.box(link, look, (x0, y0, 0.0), (x1, y0 + thick, depth))
     tape = Look("plastic", "clear", look.pattern, (0.83, 0.72, 0.5), (0.83, 0.72, 0.5), 6.0, 0.5)
-    if draw.chance(0.5):
-        b.box(0, tape, (meet - 0.03, top - 0.1, depth - 0.001), (meet + 0.03, top - 0.002, depth + 0.001))
-    if draw.chance(0.5):
-        b.box(0, tape, (0.1 * width, 0.2 * top, depth - 0.001), (0.35 * width, 0.45 * top, depth + 0.001))
+    if layout["latch"] != "none":
+        drop = 0.1 if layout["latch"] == "one" else 0.6 * height
+        b.box(0, tape, (meet - 0.03, top - drop, depth - 0.001), (meet + 0.03, top - 0.002, depth + 0.001))
+    if layout["front"] == "straps":
+        b.box(
+            0, tape, (0.1 * width, top - 0.8 * height, depth - 0.001), (0.35 * width, top - 0.5 * height, depth + 0.001)
+        )

@@ -10,7 +10,7 @@ from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import GAP, Fronts, door, drawer, hollow, spread
 from training.handles import HELD_OUT, LONG_HELD_OUT, LONG_SEEN, draw_handle
-from training.leaves import BITE, Leaf
+from training.leaves import BITE, Corner, Leaf
 from training.palettes import APPLIANCE, FITTING, LINER, PANEL, RUBBER, WOOD, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -131,7 +131,7 @@ def build(draw: Draw) -> ObjectSpec:
     return b.finish("dishwasher", draw.style(layout))
 
 
-def _rack(b: Builder, look: Look, low: tuple[float, float, float], high: tuple[float, float, float]) -> None:
+def _rack(b: Builder, look: Look, low: Corner, high: Corner) -> None:
     """A basket of thick wire on the root."""
     (x0, y0, z0), (x1, y1, z1) = low, high
     for y in (y0, y1):

@@ -19,8 +19,8 @@ from training.primitives import Look
 from training.spec import ObjectSpec
 
 LAYOUT = {
-    "kind": ("left", "right", "double", "barn left", "barn right", "sliding left", "sliding right"),
     "leaf": ("slab", "double", "four", "six", "glass", "muntin", "louvre", "planks", "raised", "half glass"),
+    "kind": ("left", "right", "double", "barn left", "barn right", "sliding left", "sliding right"),
     "opener": ("lever", "knob", "pull", "two levers"),
     "frame": ("thin", "wide", "stepped"),
     "around": ("nothing", "wall", "transom", "sidelight"),
@@ -37,7 +37,7 @@ def _fits(layout: Mapping[str, Any]) -> bool:
         return False
     if kind.startswith("barn") and (layout["around"] != "wall" or layout["leaf"] in ("glass", "muntin")):
         return False
-    panes = layout["around"] in ("nothing", "wall") and layout["leaf"] in ("glass", "muntin", "slab")
+    panes = layout["around"] != "sidelight" and layout["leaf"] not in ("louvre", "planks")
     return bool(panes or not kind.startswith("sliding"))
 
 
@@ -251,12 +251,12 @@ def _patio(
     front = (-thick - 0.006, -0.006)
     back = (front[0] - GAP - thick, front[0] - GAP)
     near, far = ((GAP, half), (width - half, width)) if side > 0 else ((width - half, width - GAP), (0.0, half))
-    leaf(b, 0, style, (far[0], 0.0, back[0]), (far[1], height, back[1]))
+    panels(b, 0, style, layout["leaf"], (far[0], 0.0, back[0]), (far[1], height, back[1]))
     low, high = (near[0], 0.008, front[0]), (near[1], height - GAP, front[1])
     middle = (sum(near) / 2, height / 2, sum(front) / 2)
     words = f"The {style.words()} sliding leaf of a door, in front of a fixed one, opening to the {_side(side)}."
     link = b.link("door", style.look, words, 0, slide((float(side), 0.0, 0.0), middle, 0.92 * (width - half)))
-    leaf(b, link, style, low, high)
+    panels(b, link, style, layout["leaf"], low, high)
     x = near[0] + 0.5 * style.frame if side > 0 else near[1] - 0.5 * style.frame
     handle(b, link, Handle(draw.pool(("bar", "rail", "slot"), ("bracket",)), metal), x, 1.0, high[2], 0.3, upright=True)
 

@@ -10,7 +10,7 @@ from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import DRAWER_TRAVEL, GAP, Fronts, door, drawer, hollow, slide, spread
 from training.handles import LONG_HELD_OUT, LONG_SEEN, Handle, draw_handle
-from training.leaves import BITE, Leaf
+from training.leaves import BITE, Corner, Leaf
 from training.palettes import APPLIANCE, CAVITY, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -143,7 +143,7 @@ def build(draw: Draw) -> ObjectSpec:
     return b.finish("oven", draw.style(layout))
 
 
-def _rack(b: Builder, metal: Look, low: tuple[float, float, float], far: tuple[float, float], loose: bool) -> None:
+def _rack(b: Builder, metal: Look, low: Corner, far: tuple[float, float], loose: bool) -> None:
     """A grid on rails at height `low[1]`; a loose one is a part of its own, seen through the door's window."""
     (x0, y, z0), (x1, z1), r = low, far, 0.004
     link = 0

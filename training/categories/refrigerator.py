@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from training.builder import Builder
@@ -50,6 +51,7 @@ def build(draw: Draw) -> ObjectSpec:
     metal = contrasting(draw, FITTING, front)
     style = {"flat": "slab", "soft": "soft", "glass": "glass"}[layout["face"]]
     grip = draw_handle(draw, LONG_SEEN, LONG_HELD_OUT, metal)
+    grip = replace(grip, size=grip.size * 1.4)
     thick = draw.uniform(0.04, 0.07)
     fronts = Fronts(
         Leaf(style, front, finish(draw, GLASS), draw.uniform(0.05, 0.08)),

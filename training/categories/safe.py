@@ -12,6 +12,7 @@ from articulation.joint import Joint, JointType
 from training.builder import Builder
 from training.draw import Draw
 from training.fittings import GAP, button, hollow, knob, spread, swing
+from training.leaves import Corner
 from training.palettes import CAVITY, FITTING, PANEL, SAFE, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
@@ -98,8 +99,8 @@ def _slab(
     link: int,
     front: Look,
     metal: Look,
-    low: tuple[float, float, float],
-    high: tuple[float, float, float],
+    low: Corner,
+    high: Corner,
     hinge: str,
     wall: float,
     inset: float,
@@ -130,8 +131,8 @@ def _openers(
     metal: Look,
     keys: Look,
     link: int,
-    low: tuple[float, float, float],
-    high: tuple[float, float, float],
+    low: Corner,
+    high: Corner,
     hinge: str,
     longest: float,
 ) -> None:
@@ -179,7 +180,8 @@ def _openers(
     top = y1 - 0.16 * rise if not stacked else y1 - 0.1 * rise
     columns, rows = KEYS.get(layout["keys"], (3, 4))
     cell = max(0.052 * longest, 0.1 * unit)
-    cell = min(cell, 0.42 * rise / rows, 0.8 * span / columns)
+    free = top - max(at for _, at in spots) - 0.15 * unit
+    cell = min(cell, 0.42 * rise / rows, 0.8 * span / columns, free / (rows + 0.2))
     half, deep = columns * cell / 2, rows * cell
     panel = plain(keys) if layout["keys"] in KEYS else keys
     b.box(

@@ -17,12 +17,12 @@ from training.spec import ObjectSpec
 from training.supports import stand
 
 LAYOUT = {
-    "columns": (1, 2, 3, 4),
-    "rows": (1, 2, 3, 4, 5),
     "fill": (
         "drawers", "apothecary", "doors", "pairs", "drawers over doors", "doors over drawers", "columns",
         "open over doors", "sliding", "flaps", "mixed",
     ),
+    "columns": (1, 2, 3, 4),
+    "rows": (1, 2, 3, 4, 5),
     "leaf": ("slab", "shaker", "raised", "planks", "louvre", "glass", "muntin", "mesh", "inlay", "double"),
     "base": ("none", "plinth", "straight", "round", "tapered", "sled", "hairpin", "bracket", "casters"),
     "steel": (False, True),

@@ -97,7 +97,8 @@ def build(draw: Draw) -> ObjectSpec:
             leg_pair(b, layout["support"], wood, metal, (x[0], 0, 0), (x[1], under + 0.004, depth), side)
     if layout["row"]:
         columns = [["drawer"]] * layout["row"]
-        low = x_low + (0.0 if sides[0] else LEG * 0.4), x_high - (0.0 if sides[1] else LEG * 0.4)
+        beside = LEG * (1.3 if layout["support"] == "hairpin" else 0.4)
+        low = x_low + (0.0 if sides[0] else beside), x_high - (0.0 if sides[1] else beside)
         spans.append((case((low[0], under - apron), (low[1], under)), columns))
     for part, columns in spans:
         fill(b, draw, part, columns, even=len(columns) > 1, lid=False)

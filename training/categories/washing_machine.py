@@ -14,14 +14,14 @@ from training.controls import Panel, control_row
 from training.draw import Draw
 from training.fittings import GAP, HINGE_AXES, Fronts, door, drawer, hollow, slide, spread, tub
 from training.handles import HELD_OUT, Handle, draw_handle, handle
-from training.leaves import BITE, Leaf
+from training.leaves import BITE, Corner, Leaf
 from training.palettes import APPLIANCE, DRUM, FITTING, GLASS, PANEL, RUBBER, contrasting, finish, plain
 from training.primitives import Look
 from training.spec import ObjectSpec
 from training.supports import feet
 
 LAYOUT = {
-    "loading": ("front", "top", "slim top"),
+    "loading": ("front", "top"),
     "hinge": ("left", "right"),
     "knobs": (0, 1, 2, 3),
     "buttons": (0, 1, 2, 3, 4, 6),
@@ -29,6 +29,9 @@ LAYOUT = {
     "filter": ("none", "left", "right"),
     "base": ("bare", "feet", "drawer"),
 }  # fmt: skip
+
+SLIM = 0.5
+"""Narrower top loaders [m] have a low console."""
 
 
 def _fits(layout: Mapping[str, Any]) -> bool:
@@ -48,7 +51,8 @@ def build(draw: Draw) -> ObjectSpec:
         panel = plain(panel)
     if draw.chance(0.35):
         panel = plain(shell)
-    width = draw.uniform(0.55, 0.7) if layout["loading"] != "slim top" else draw.uniform(0.4, 0.48)
+    slim = layout["loading"] == "top" and draw.chance(0.4)
+    width = draw.uniform(0.4, 0.48) if slim else draw.uniform(0.55, 0.7)
     height, depth = draw.uniform(0.8, 0.92), draw.uniform(0.5, 0.68)
     b = Builder(draw.rng)
     b.link("body", shell, f"The {shell.words} body of a washing machine with its steel drum.")
@@ -68,7 +72,7 @@ def _front_loader(
     shell: Look,
     metal: Look,
     panel: Look,
-    size: tuple[float, float, float],
+    size: Corner,
 ) -> None:
     width, height, depth = size
     glass = finish(draw, GLASS)
@@ -124,7 +128,7 @@ def _porthole(
     b: Builder,
     draw: Draw,
     hinge: str,
-    at: tuple[float, float, float],
+    at: Corner,
     radius: float,
     metal: Look,
     shell: Look,
@@ -221,11 +225,11 @@ def _top_loader(
     shell: Look,
     metal: Look,
     panel: Look,
-    size: tuple[float, float, float],
+    size: Corner,
 ) -> None:
     width, height, depth = size
     wall = 0.025
-    slim = layout["loading"] == "slim top"
+    slim = width < SLIM
     console = depth * (0.16 if slim else draw.uniform(0.2, 0.28))
     rise = 0.1 if slim else draw.uniform(0.12, 0.18)
     tub(b, 0, shell, (0, 0, 0), (width, height, depth), wall)
