@@ -65,18 +65,20 @@ class Evaluator:
     ablations: Ablations | None = None
     mean_of: int = OBJECTS
 
+    def stored(self, subject: Subject) -> Case | None:
+        """The complete case, if nothing is left to do."""
+        case = self.folder.case(subject)
+        return case if case and not self._missing(case) else None
+
     def case(self, subject: Subject) -> Case:
-        """Measured, and ablated if asked.
+        """Measured, and ablated if asked; stored before it returns.
 
         Raises:
             ClientError: the service is not there, or lacks a model.
             training.eval_ablations.AblationFailed: one behind it is not there.
         """
-        case = self.folder.case(subject)
-        if case and not self._missing(case):
-            return case
         truth = Truth.of(subject.spec)
-        case = case or self._measured(subject, truth)
+        case = self.folder.case(subject) or self._measured(subject, truth)
         run = self.folder.run(subject)
         for name in self._missing(case):
             assert self.ablations is not None and run is not None, "measured cases have their files"
@@ -128,15 +130,17 @@ def evaluate(
     Raises:
         ClientError, training.eval_ablations.AblationFailed, KeyboardInterrupt: what was measured before is stored.
     """
+    found = {case.name: case for case in map(evaluator.stored, subjects) if case}
+    if found:
+        say(f"{len(found)} of {len(subjects)} are stored")
     begin = time.monotonic()
-    found: dict[str, Case] = {}
     pool = ThreadPoolExecutor(parallel)
     try:
-        futures = [pool.submit(evaluator.case, subject) for subject in subjects]
-        for future in as_completed(futures):
+        futures = [pool.submit(evaluator.case, subject) for subject in subjects if subject.name not in found]
+        for number, future in enumerate(as_completed(futures), 1):
             case = future.result()
             found[case.name] = case
-            left = (time.monotonic() - begin) / len(found) * (len(subjects) - len(found))
+            left = (time.monotonic() - begin) / number * (len(futures) - number)
             say(f"{len(found)}/{len(subjects)} {case.category} {case.name}: {case.line()}; {left / 60:.0f} min left")
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
