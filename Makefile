@@ -73,7 +73,7 @@ bad-input: $(READY) ## what the service makes of cats, text, noise and other pic
 	$(BIN)/python -m training.bad_input --out out/bad-input
 
 preview: $(READY) ## a contact sheet of generated objects in out/preview.png
-	$(BIN)/spark-training preview --count 24 -o out/preview.png
+	$(BIN)/spark-training preview -o out/preview.png
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) out .spark .mypy_cache .ruff_cache .pytest_cache .hypothesis

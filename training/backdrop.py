@@ -75,7 +75,7 @@ def _lights(chance: Chance, cameras: Tensor, seamless: Tensor, device: torch.dev
     white = chance.likely(0.6)[:, None]
     return Lights(
         direction=direction,
-        spread=0.02 + 0.4 * soft * soft,
+        spread=0.02 + 0.25 * soft * soft,
         key=key,
         fill=chance.uniform(0.0, 0.35, 1) * (1 + chance.uniform(-0.1, 0.1, 1) * ramp),
         fill_direction=opposite,

@@ -24,10 +24,10 @@ app.command("evaluate")(evaluate)
 @app.command()
 def preview(
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("out/preview.png"),
-    count: int = 24,
+    count: int = 100,
     split: Split = Split.TRAIN,
-    size: int = 192,
-    columns: int = 3,
+    size: int = 128,
+    columns: int = 10,
     seed: int = 0,
 ) -> None:
     """Write a contact sheet: each object photographed, opened, and its part mask."""

@@ -26,9 +26,9 @@ def developed(rgb: Tensor, coverage: Tensor, table: Tensor, grain: Tensor) -> Te
     defocus = chance.uniform(0.0, 3.0) * chance.likely(0.5) * scale
     rgb = _behind_blurred(rgb, coverage[..., None], _lens(size, defocus, torch.ones_like(defocus)))
     soft = chance.uniform(0.0, 0.9) * scale
-    shake = chance.uniform(0.8, 2.0) * chance.likely(0.15) * scale
+    shake = chance.uniform(0.8, 1.6) * chance.likely(0.12) * scale
     sideways = chance.likely(0.5)
-    detail = torch.where(chance.likely(0.3), chance.uniform(0.4, 0.95), 1.0)
+    detail = torch.where(chance.likely(0.25), chance.uniform(0.5, 0.95), 1.0)
     rows, columns = (
         _lens(size, (soft**2 + (shake * blurred) ** 2).sqrt(), detail) for blurred in (~sideways, sideways)
     )
@@ -46,7 +46,7 @@ def developed(rgb: Tensor, coverage: Tensor, table: Tensor, grain: Tensor) -> Te
     rgb = torch.lerp(rgb, curve, chance.uniform(-0.3, 0.5, 1, 1, 1))
     sensor, shot = chance.uniform(0.0, 0.015, 1, 1, 1), chance.uniform(0.0, 0.02, 1, 1, 1)
     rgb = rgb + grain * (sensor**2 + shot**2 * rgb.clamp(min=0)).sqrt()
-    quality = torch.where(chance.likely(0.7), chance.uniform(30, 98), 100.0)
+    quality = torch.where(chance.likely(0.7), chance.uniform(40, 98), 100.0)
     return compressed(rgb.clamp(0, 1), quality)
 
 

@@ -27,9 +27,9 @@ PALETTE = torch.tensor(
 
 
 def contact_sheet(path: Path, count: int, split: Split, size: int, columns: int, seed: int = 0) -> None:
-    """Write a picture of `count` objects, `columns` a row: each photographed, opened on white, and its part mask."""
+    """Write a picture of `count` objects, `columns` a row: each photographed, opened at the same place, part mask."""
     specs = [generate(seed + index, split) for index in range(count)]
-    tiles = [np.concatenate(list(views), 1) for views in zip(*_views(specs, split, size, seed), strict=True)]
+    tiles = [np.concatenate(list(views)) for views in zip(*_views(specs, split, size, seed), strict=True)]
     while len(tiles) % columns:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)]
@@ -44,14 +44,16 @@ def to_bytes(rgb: Tensor) -> ImageArray:
 
 def _views(specs: Sequence[ObjectSpec], split: Split, size: int, seed: int) -> list[ImageArray]:
     scene = pack(specs, "cpu")
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
     cameras = torch.tensor(np.stack([sample_camera(rng, split, x.half_extent).to_array() for x in specs])).float()
-    closed, opened = torch.zeros_like(scene.joint_upper), scene.joint_upper * 0.7
-    everything = scene.link_valid
-    photo = render(scene, cameras, closed, everything, size, Background.RANDOM, generator, samples=2).rgb
-    open_view = render(scene, cameras, opened, everything, size, samples=2).rgb
-    mask = PALETTE[render(scene, cameras, closed, everything, size).link]
-    return [to_bytes(x) for x in (photo, open_view, mask)]
+    closed, opened = (
+        render(
+            scene, cameras, scene.joint_upper * share, scene.link_valid, size, Background.RANDOM,
+            torch.Generator().manual_seed(seed), samples=2,
+        )
+        for share in (0.0, 0.7)
+    )  # fmt: skip
+    return [to_bytes(x) for x in (closed.rgb, opened.rgb, PALETTE[closed.link])]
 
 
 def sample_images(folder: Path, seeds: Mapping[str, int], size: int = 512) -> None:

@@ -54,15 +54,30 @@ def nearest(
 
         return nearest_fused(solids, shown, origin, direction, limit, width)
     count, rays = len(origin), max(origin.shape[1], direction.shape[1])
-    origin, direction = origin.permute(2, 0, 1).contiguous(), direction.permute(2, 0, 1).contiguous()
-    distance = torch.full((count, rays), limit, device=origin.device)
-    slot = torch.full((count, rays), -1, device=origin.device, dtype=torch.int32)
+    origin, direction = (x.permute(2, 0, 1).expand(3, count, rays) for x in (origin, direction))
+    distance = torch.full((count * rays,), limit, device=origin.device)
+    slot = torch.full((count * rays,), -1, device=origin.device, dtype=torch.int32)
     for index in shown.any(0).nonzero()[:, 0].tolist():
-        meet = _meet_box if index < solids.num_boxes else _meet_cylinder
-        met = meet(origin, direction, solids.rotation[:, index], solids.center[:, index], solids.extent[:, index])
-        closer = (met < distance) & shown[:, index, None]
-        distance, slot = torch.where(closer, met, distance), torch.where(closer, index, slot)
-    return torch.where(slot < 0, FAR, distance), slot
+        rotation, center, extent = (x[:, index] for x in (solids.rotation, solids.center, solids.extent))
+        is_box = index < solids.num_boxes
+        at = (_passes(origin, direction, center, extent, is_box) & shown[:, index, None]).flatten().nonzero()[:, 0]
+        image = at // rays
+        rays_at = (x[:, image, at - image * rays, None] for x in (origin, direction))
+        meet = _meet_box if is_box else _meet_cylinder
+        met = meet(*rays_at, rotation[image], center[image], extent[image])[:, 0]
+        closer = met < distance[at]
+        at = at[closer]
+        distance[at], slot[at] = met[closer], index
+    return torch.where(slot < 0, FAR, distance).view(count, rays), slot.view(count, rays)
+
+
+def _passes(origin: Tensor, direction: Tensor, center: Tensor, extent: Tensor, is_box: bool) -> Tensor:
+    """(B, R) bool: rays that come within the ball about one solid an image; few do, and only they are worth a test."""
+    ball = extent[:, : 3 if is_box else 2].square().sum(-1, keepdim=True) * 1.0001 + 1e-9
+    x, y, z = (origin[axis] - center[:, axis, None] for axis in range(3))
+    u, v, w = direction
+    square, ahead = x * x + y * y + z * z, -(x * u + y * v + z * w)
+    return (square - ahead.abs() * ahead.clamp(min=0) / (u * u + v * v + w * w)) < ball
 
 
 def _meet_box(origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor, extent: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ OFFSET = 2e-3
 """How far [model units] above its face a second ray starts."""
 NEARBY = 0.7
 """Solids within this distance [model units] keep the environment's light off."""
+HIDDEN = 0.8
+"""Share of that light which a solid at no distance keeps off."""
 RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 24}
 
 
@@ -285,7 +287,7 @@ def _color(
     found = hits.slot >= 0
     _, surface = _met(stage, hits, hits.slot, hits.distance)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
-    open_sky = torch.ones_like(lit) if near is None else (near / NEARBY).clamp(max=1)
+    open_sky = torch.ones_like(lit) if near is None else 1 - HIDDEN * (1 - (near / NEARBY).clamp(max=1))
     radiance = shine(surface, hits.direction, lit, open_sky, lights)
     paper = (~found | ((hits.slot == backdrop.FLOOR) & (stage.model[:, :1, -1] < 0))) & (lights.seamless[:, None] > 0)
     sheet = lights.wallpaper[:, None] * torch.where(found, 0.5 + 0.25 * lit + 0.25 * open_sky, 1.0)[..., None]

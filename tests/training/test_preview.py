@@ -18,9 +18,9 @@ def test_preview_writes_a_sheet_of_three_views_an_object(tmp_path: Path) -> None
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     sheet = np.asarray(Image.open(path))
-    assert sheet.shape == (2 * 32, 2 * 3 * 32, 3)
+    assert sheet.shape == (2 * 3 * 32, 2 * 32, 3)
     assert sheet[:32].std() > 10
-    assert (sheet[32:, 96:] == 255).all(), "no fourth object"
+    assert (sheet[96:, 32:] == 255).all(), "no fourth object"
 
 
 def test_sample_images_are_the_same_every_time(tmp_path: Path) -> None:
