@@ -27,6 +27,9 @@ LAYOUT = {
     "window": ("wide", "narrow", "all glass"),
 }
 
+RACKS = ((0.45,), (0.4, 0.66))
+"""Heights of the racks in a low and in a high cavity."""
+
 
 def _fits(layout: Mapping[str, Any]) -> bool:
     kind = layout["kind"]
@@ -110,15 +113,15 @@ def build(draw: Draw) -> ObjectSpec:
             (width - wall, low_drawer - 0.01, depth),
             f"The {front.words} drawer of an oven",
         )
-    loose = layout["window"] != "narrow" and draw.chance(0.3)
+    racks = layout["window"] != "narrow" and draw.chance(0.4)
     spans = [(low_drawer, top)]
     if kind == "double wall":
         middle = top * draw.uniform(0.48, 0.56)
         b.box(0, shell, (wall - BITE, middle - 0.025, wall - BITE), (width - wall + BITE, middle + 0.025, depth))
         spans = [(0.0, middle), (middle, top)]
     for y0, y1 in spans:
-        for share in (0.4, 0.66) if y1 - y0 > 0.35 else (0.45,):
-            _rack(b, metal, (wall, y0 + (y1 - y0) * share, wall), (width - wall, depth - 0.03), loose)
+        for share in RACKS[y1 - y0 > 0.35] if racks else ():
+            _rack(b, metal, (wall, y0 + (y1 - y0) * share, wall), (width - wall, depth - 0.03))
         where = "at the bottom" if side == "bottom" else f"on the {side}"
         caption = f"The {front.words} door of an oven with a {glass.words} window, hinged {where},"
         door(
@@ -143,23 +146,18 @@ def build(draw: Draw) -> ObjectSpec:
     return b.finish("oven", draw.style(layout))
 
 
-def _rack(b: Builder, metal: Look, low: Corner, far: tuple[float, float], loose: bool) -> None:
-    """A grid on rails at height `low[1]`; a loose one is a part of its own, seen through the door's window."""
+def _rack(b: Builder, metal: Look, low: Corner, far: tuple[float, float]) -> None:
+    """A grid that slides on rails at height `low[1]`, seen through the door's window: every rack that is seen moves."""
     (x0, y, z0), (x1, z1), r = low, far, 0.004
-    link = 0
-    if loose:
-        for x in (x0, x1 - 0.012):
-            b.box(0, metal, (x - 0.001, y - 0.012, z0), (x + 0.013, y - 0.006, z1))
-        x0, x1 = x0 + GAP, x1 - GAP
-        joint = slide((0.0, 0.0, 1.0), ((x0 + x1) / 2, y, (z0 + z1) / 2), DRAWER_TRAVEL * (z1 - z0))
-        link = b.link("rack", metal, f"A {metal.words} rack of an oven.", 0, joint)
-        z0 += GAP
-    else:
-        x0, x1, z0 = x0 - BITE, x1 + BITE, z0 - BITE
+    for x in (x0, x1 - 0.012):
+        b.box(0, metal, (x - 0.001, y - 0.012, z0), (x + 0.013, y - 0.006, z1))
+    x0, x1, z0 = x0 + GAP, x1 - GAP, z0 + GAP
+    joint = slide((0.0, 0.0, 1.0), ((x0 + x1) / 2, y, (z0 + z1) / 2), DRAWER_TRAVEL * (z1 - z0))
+    link = b.link("rack", metal, f"A {metal.words} rack of an oven.", 0, joint)
     for z in (z0 + r, z1 - r):
         b.box(link, metal, (x0, y - r, z - r), (x1, y + r, z + r))
-    for i in range(4):
-        x = x0 + r + (x1 - x0 - 2 * r) * i / 3
+    for i in range(5):
+        x = x0 + r + (x1 - x0 - 2 * r) * i / 4
         b.box(link, metal, (x - r, y - 0.7 * r, z0), (x + r, y + 0.7 * r, z1))
 
 

@@ -26,6 +26,7 @@ LAYOUT = {
     "base": ("grille", "legs", "bare"),
 }  # fmt: skip
 
+Spot = tuple[float, float]
 SPLIT = {"freezer on top": (0.62, 0.74), "freezer below": (0.3, 0.42), "four doors": (0.4, 0.5)}
 """Height of the lower door as a share of the whole, where doors stand above each other."""
 
@@ -96,30 +97,14 @@ def build(draw: Draw) -> ObjectSpec:
         y = fresh[0] + wall + (fresh[1] - fresh[0] - wall) * (index + 1) / (shelves + 1)
         b.box(0, LINER, (wall / 2, y - 0.005, wall / 2), (width - wall / 2, y + 0.005, depth * 0.76))
 
-    def add(low: tuple[float, float], high: tuple[float, float], hinge: str, what: str) -> int:
+    leaves = _leaves(kind, layout["hinge"], (0.0, x_split if wide else width, width), (base, y_split, height), count)
+    links = []
+    for low, high, hinge, what in leaves:
         first, last = (low[0] + GAP / 2, low[1] + GAP / 2, z0), (high[0] - GAP / 2, high[1] - GAP / 2, z1)
         caption = f"The {fronts.leaf.words()} {what} of a refrigerator, hinged on the {hinge},"
         at = 0.35 if low[1] > 0.5 else 0.7 if high[1] < 1.2 and height > 1.2 else 0.5
-        link = door(b, fronts, first, last, hinge, caption, grip_at=at)
-        _bins(b, link, first, last, hinge, wall, z0, 2 if high[1] - low[1] > 0.6 else 1)
-        return link
-
-    hinge = layout["hinge"]
-    if kind in ("single", "mini"):
-        upper = add((0, y_split), (width, height), hinge, "door")
-    elif kind == "freezer on top":
-        upper = add((0, y_split), (width, height), hinge, "freezer door")
-        add((0, base), (width, y_split), hinge, "door")
-    elif kind == "freezer below":
-        upper = add((0, y_split), (width, height), hinge, "door")
-        if not count:
-            add((0, base), (width, y_split), hinge, "freezer door")
-    else:
-        upper = add((0, y_split), (x_split, height), "left", "left door")
-        add((x_split, y_split), (width, height), "right", "right door")
-        if kind == "four doors" and not count:
-            add((0, base), (x_split, y_split), "left", "lower left door")
-            add((x_split, base), (width, y_split), "right", "lower right door")
+        links.append(door(b, fronts, first, last, hinge, caption, grip_at=at))
+        _bins(b, links[-1], first, last, hinge, wall, z0, 2 if high[1] - low[1] > 0.6 else 1)
     step = (y_split - base) / max(count, 1)
     plain = Fronts(
         Leaf("soft" if style == "soft" else "slab", front, front), Handle(grip.style, metal, grip.size), LINER
@@ -132,10 +117,31 @@ def build(draw: Draw) -> ObjectSpec:
             f"A {front.words} freezer drawer of a refrigerator",
         )  # fmt: skip
     if layout["dispenser"]:
-        low = (0.0, y_split)
         x1 = x_split if wide else width
-        _dispenser(b, upper, finish(draw, PANEL), (low[0] + x1) / 2, low[1] + 0.55 * (height - low[1]), z1, 0.28 * x1)
+        _dispenser(b, links[0], finish(draw, PANEL), x1 / 2, y_split + 0.55 * (height - y_split), z1, 0.28 * x1)
     return b.finish("refrigerator", draw.style(layout))
+
+
+def _leaves(
+    kind: str, hinge: str, xs: tuple[float, float, float], ys: tuple[float, float, float], drawers: int
+) -> list[tuple[Spot, Spot, str, str]]:
+    """Lower left and upper right corner, hinge and name of every door; the first one may carry a dispenser.
+
+    Args:
+        xs, ys: where doors begin, part and end.
+    """
+    (x0, x, x1), (y0, y, y1) = xs, ys
+    if kind in ("single", "mini"):
+        return [((x0, y), (x1, y1), hinge, "door")]
+    if kind == "freezer on top":
+        return [((x0, y), (x1, y1), hinge, "freezer door"), ((x0, y0), (x1, y), hinge, "door")]
+    if kind == "freezer below":
+        lower = [] if drawers else [((x0, y0), (x1, y), hinge, "freezer door")]
+        return [((x0, y), (x1, y1), hinge, "door"), *lower]
+    upper = [((x0, y), (x, y1), "left", "left door"), ((x, y), (x1, y1), "right", "right door")]
+    if kind != "four doors" or drawers:
+        return upper
+    return [*upper, ((x0, y0), (x, y), "left", "lower left door"), ((x, y0), (x1, y), "right", "lower right door")]
 
 
 def _chest(b: Builder, draw: Draw, layout: dict[str, int], fronts: Fronts, shell: Look) -> None:
