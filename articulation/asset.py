@@ -124,6 +124,7 @@ class Asset:
         articulation: L links; joints in the URDF frame [m, rad].
         bodies: L bodies, in link order.
         notes: remarks of whoever built it, one sentence each, for the report.
+        excluded: pairs of links, parent and child, that do not collide.
 
     Raises:
         InvalidArticulation: a bad name, or not one body a link.
@@ -133,6 +134,7 @@ class Asset:
     articulation: Articulation
     bodies: tuple[Body, ...]
     notes: tuple[str, ...] = ()
+    excluded: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not NAME_PATTERN.match(self.name):

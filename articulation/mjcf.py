@@ -2,7 +2,8 @@
 
 Each link is a body whose frame lies on its joint. The root has no joint: it stands fixed in the world. Visual and
 collision geometry are separate geoms, groups 2 and 3; masses are given, not derived. Collision pieces of different
-links do not touch at the closed state (`gateway.package` sees to it), so that no pair is excluded from contact.
+links do not touch at the closed state (`gateway.package` sees to it), so that parent and child collide, which MuJoCo
+skips unless told, and no pair is excluded from contact but those that the asset names.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:
     """
     mujoco = etree.Element("mujoco", model=asset.name)
     etree.SubElement(mujoco, "compiler", angle="radian", autolimits="true", inertiafromgeom="false")
-    etree.SubElement(mujoco, "option", integrator="implicitfast", timestep="0.002")
+    option = etree.SubElement(mujoco, "option", integrator="implicitfast", timestep="0.002")
+    etree.SubElement(option, "flag", filterparent="disable")
     default = etree.SubElement(mujoco, "default")
     if visuals:
         visual = etree.SubElement(default, "default", {"class": "visual"})
@@ -52,6 +54,10 @@ def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:
         element = world if parent < 0 else bodies[parent]
         offset = origins[index] - (origins[parent] if parent >= 0 else 0.0)
         bodies[index] = _write_body(element, asset, index, offset, origins[index], visuals)
+    contact = etree.SubElement(mujoco, "contact")
+    for pair in asset.excluded:
+        first, second = (asset.articulation.links[index].name for index in pair)
+        etree.SubElement(contact, "exclude", body1=first, body2=second)
     _write_actuators(mujoco, asset)
     document: bytes = etree.tostring(mujoco, xml_declaration=True, encoding="utf-8", pretty_print=True)
     return document

@@ -12,7 +12,6 @@ from manifold3d import Manifold
 from articulation.asset import Asset, Body, Inertial, TexturedMesh
 from articulation.frames import UrdfFrame
 from articulation.inertia import combine, mesh_inertial
-from articulation.materials import MATERIALS
 from articulation.plan import Plan
 from articulation.tree import Articulation
 from gateway.package.cavities import INSIDE, Room, carve_all, rooms, surface_points
@@ -20,9 +19,11 @@ from gateway.package.clean import close, drop_debris
 from gateway.package.convex import convex_pieces
 from gateway.package.dynamics import joint_dynamics
 from gateway.package.errors import JointBlocked, UnusableMesh
+from gateway.package.matter import effective_density
 from gateway.package.separate import Pieces, separate_at_rest
 from gateway.package.solids import extent, hull_of, mesh_of, vertices_of
-from gateway.package.travel import carried_by, drive_limits, fit_limits
+from gateway.package.travel import carried_by, drive_limits, fit_limits, relieve_all
+from gateway.package.unblock import unblock
 
 CLEARANCE = 0.001
 """Gap between the collision shapes of the closed object, as a fraction of its diagonal."""
@@ -32,8 +33,8 @@ SPACING = 0.02
 """Distance of the points that say where a part is, as a fraction of the diagonal."""
 FLAT = 1e-6
 """A mesh is flat when its hull's volume is below this fraction of its diagonal's cube."""
-COACD_SECONDS = 4.0
-"""Most that CoACD may take over one link."""
+DUST = 1e-10
+"""Pieces of less volume [m^3] are what rounding leaves of a cut, and weigh nothing."""
 
 
 def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
@@ -71,13 +72,15 @@ def _assemble(
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
     carved = _make_room(tree, solids, diagonal, inside)
     with ThreadPoolExecutor(2) as threads:
-        hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, COACD_SECONDS), carved))
+        hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal), carved))
     hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
-    inertials = [_inertial(own, MATERIALS[link.material].density) for own, link in zip(carved, tree, strict=True)]
+    inertials = [_inertial(own, effective_density(link.material)) for own, link in zip(carved, tree, strict=True)]
     pieces = Pieces(hulls, THINNEST * diagonal)
     bodies = tuple(Body(visual, (), inertial) for visual, inertial in zip(visuals, inertials, strict=True))
     asset = separate_at_rest(Asset(name, tree, bodies, tuple(notes)), pieces, CLEARANCE * diagonal)
-    asset = fit_limits(asset, pieces, CLEARANCE * diagonal)
+    asset = relieve_all(asset, pieces, CLEARANCE * diagonal)
+    asset, _ = unblock(asset, pieces, CLEARANCE * diagonal)
+    asset = fit_limits(asset)
     carried = [sorted(carried_by(asset.articulation, index)) for index in range(len(tree))]
     dynamics = [joint_dynamics(asset.articulation, inertials, index, own) for index, own in enumerate(carried)]
     moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, dynamics, strict=True))
@@ -112,4 +115,4 @@ def _make_room(tree: Articulation, solids: Sequence[Manifold], diagonal: float, 
 
 
 def _inertial(solids: list[Manifold], density: float) -> Inertial:
-    return combine([mesh_inertial(mesh_of(solid), density) for solid in solids if solid.volume() > 0])
+    return combine([mesh_inertial(mesh_of(solid), density) for solid in solids if solid.volume() > DUST])

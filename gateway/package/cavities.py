@@ -56,7 +56,7 @@ def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: 
     Returns:
         No room for a part that lies mostly outside its parent's box: it only touches.
     """
-    axes = _frame(joint.axis)
+    axes = joint_frame(joint.axis)
     local, around = points @ axes.T, parent @ axes.T
     low, high = local.min(0), local.max(0)
     common = np.minimum(high, around.max(0)) - np.maximum(low, around.min(0))
@@ -92,7 +92,7 @@ def _slabs(local: Array, direction: int) -> list[Array]:
     return merged
 
 
-def _frame(axis: Array) -> Array:
+def joint_frame(axis: Array) -> Array:
     """(3, 3) rows: the joint's axis, then two directions as close to the coordinate axes as can be."""
     helper = np.eye(3)[int(np.argmin(np.abs(axis)))]
     second = helper - helper @ axis * axis

@@ -1,26 +1,26 @@
 """Convex pieces of a solid.
 
 Furniture is made of plates along three axes, so that a few cuts along its own flat faces leave convex pieces: fast and
-exact. What such cuts cannot solve goes to CoACD, in a process that is stopped when its time is over.
+exact. What such cuts cannot solve is halved. The same solid gives the same pieces on any machine, however busy.
 """
 
 from __future__ import annotations
-
-import io
-import subprocess
-import sys
 
 import numpy as np
 from manifold3d import Manifold
 
 from articulation.asset import Mesh
-from articulation.typing import AnyArray, Array
+from articulation.typing import Array
 from gateway.package.solids import extent, hull_of, mesh_of, split, vertices_of
 
 CONVEX = 0.1
 """A solid whose hull is larger by less than this fraction of the hull's volume counts as convex."""
-MAX_PIECES = 28
+MAX_PIECES = 48
 """Pieces of one link."""
+MAX_CUTS = 64
+"""Cuts of one link; more of them would only take slivers off that are too thin to keep."""
+CLOSE = 0.04
+"""Cutting ends when the hulls of all pieces together exceed the solids by less than this fraction of their volume."""
 CANDIDATES = 4
 """Cuts tried along each axis, at the largest flat faces."""
 LEAST_GAIN = 0.998
@@ -29,8 +29,6 @@ FLAT = 0.95
 """Cosine between a face's normal and an axis above which the face is a plane of that axis."""
 CRUMBS = 0.002
 """The smallest pieces, up to this fraction of the whole volume together, are dropped."""
-CURVED = 0.1
-"""CoACD takes over when the pieces' hulls exceed the solids by more than this fraction of their own volume."""
 
 
 class _Part:
@@ -52,28 +50,22 @@ class _Part:
         return self.gap <= CONVEX * (self.gap + self.volume)
 
 
-def convex_pieces(solids: list[Manifold], thinnest: float, seconds: float) -> list[Manifold]:
+def convex_pieces(solids: list[Manifold], thinnest: float) -> list[Manifold]:
     """Convex hulls that together cover the solids closely.
 
     Args:
         solids: what to cover; each is also cut where it is not connected.
         thinnest: pieces thinner than this [m] are dropped.
-        seconds: most that CoACD may take over all of them.
     """
     parts = [_Part(part) for part in _worth([part for solid in solids for part in solid.decompose()], thinnest)]
-    while len(parts) < MAX_PIECES:
+    enough = CLOSE * sum(part.volume for part in parts)
+    for _ in range(MAX_CUTS):
         worst = max((part for part in parts if not part.is_convex), key=lambda part: part.gap, default=None)
-        if worst is None:
+        if worst is None or len(parts) >= MAX_PIECES or sum(part.gap for part in parts) <= enough:
             break
         parts.remove(worst)
         parts += [part for part in _best_cut(worst) or _halves(worst) if extent(part.solid).min() >= thinnest]
-    rough = [part for part in parts if not part.is_convex]
-    if sum(part.gap for part in rough) > CURVED * sum(part.volume for part in parts):
-        smooth = [hull_of(vertices_of(part.solid)) for part in parts if part.is_convex]
-        hulls = smooth + _coacd([part.solid for part in rough], seconds)
-    else:
-        hulls = [hull_of(vertices_of(part.solid)) for part in parts]
-    return _worth(hulls, thinnest)
+    return _worth([hull_of(vertices_of(part.solid)) for part in parts], thinnest)
 
 
 def _worth(solids: list[Manifold], thinnest: float) -> list[Manifold]:
@@ -127,19 +119,3 @@ def _planes(mesh: Mesh) -> list[tuple[Array, float]]:
             if weights[place] > 0:
                 planes.append((np.eye(3)[axis], float(np.average(offset[mine], weights=areas[flat][mine]))))
     return planes
-
-
-def _coacd(solids: list[Manifold], seconds: float) -> list[Manifold]:
-    """CoACD's hulls of the solids, or the solids' own hulls when it fails or its time is over."""
-    stream = io.BytesIO()
-    arrays: dict[str, AnyArray] = {}
-    for index, mesh in enumerate(map(mesh_of, solids)):
-        arrays |= {f"vertices_{index}": mesh.vertices, f"faces_{index}": mesh.faces}
-    np.savez(stream, pieces=max(MAX_PIECES // len(solids), 2), **arrays)
-    command = [sys.executable, "-m", "gateway.package.coacd_process"]
-    try:
-        answer = subprocess.run(command, input=stream.getvalue(), capture_output=True, timeout=seconds, check=True)
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        return [hull_of(vertices_of(solid)) for solid in solids]
-    with np.load(io.BytesIO(answer.stdout)) as hulls:
-        return [hull_of(hulls[name]) for name in hulls.files]

@@ -30,6 +30,10 @@ class Pieces:
         self._thinnest = thinnest
         self.mark()
 
+    def copy(self) -> Pieces:
+        """The same pieces, to be cut apart from these."""
+        return Pieces([self.of(link) for link in range(len(self._pieces))], self._thinnest)
+
     def mark(self) -> None:
         """Count what links lose from now on."""
         self._whole = [sum(piece.volume() for piece in self.of(link)) for link in range(len(self._pieces))]

@@ -28,11 +28,7 @@ SAMPLES = 48
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
 CATCH_DEPTH = 1e-5
-"""Penetration above this fraction of the diagonal would hold a real motion up, and is trimmed away ..."""
-RELIEF_DEPTH = 0.05
-"""... where it is no deeper than this fraction of the diagonal ..."""
-RELIEF_LOSS = 0.05
-"""... if no link loses more than this fraction of its volume ..."""
+"""Penetration above this fraction of the diagonal would hold a real motion up: it is trimmed, as `Relief` says ..."""
 RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
 DRIVEN = 0.98
@@ -41,6 +37,24 @@ DRIVE_ROUNDS = 4
 """Most rounds of driving all joints."""
 LEAST_TRAVEL = 0.1
 """A joint that is free over less than this fraction of its planned range is blocked."""
+
+
+@dataclass(frozen=True)
+class Relief:
+    """How much may be trimmed to let a part move.
+
+    Attributes:
+        depth: deepest contact that is trimmed, as a fraction of the diagonal.
+        loss: largest fraction of its volume that a link may lose.
+    """
+
+    depth: float
+    loss: float
+
+
+RELIEF = Relief(depth=0.05, loss=0.05)
+GENEROUS = Relief(depth=0.1, loss=0.15)
+"""For a joint that would else be refused."""
 
 
 @dataclass(frozen=True)
@@ -56,42 +70,68 @@ class Travel:
     obstacle: int
 
 
-def fit_limits(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
-    """Shrink every joint's limits to its free travel, trimming pieces near hinges first.
+@dataclass(frozen=True)
+class FreeTravel:
+    """What is free of a joint's planned range.
+
+    Attributes:
+        travels: towards each of `ends_of`.
+        fraction: of the planned range, in [0, 1].
+        needs_open: whether the other joints must be open for it.
+    """
+
+    travels: list[Travel]
+    fraction: float
+    needs_open: bool
+
+
+def relieve_all(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
+    """Trim what catches near each joint's hinge, parents first."""
+    for index in asset.articulation.order():
+        if asset.articulation.links[index].joint.type.moves:
+            asset = relieve(asset, pieces, index, clearance, RELIEF)
+    return asset
+
+
+def fit_limits(asset: Asset) -> Asset:
+    """Shrink every joint's limits to its free travel.
 
     Raises:
         JointBlocked: a joint keeps less than `LEAST_TRAVEL` of its planned range.
     """
     notes = list(asset.notes)
-    for index in asset.articulation.order():
-        joint = asset.articulation.links[index].joint
-        if joint.type.moves:
-            asset = _relieve(asset, pieces, index, clearance, notes)
     model = CollisionModel(asset)
     links = list(asset.articulation.links)
     for index in asset.articulation.moving:
         link = links[index]
-        ends = ends_of(asset.articulation, index)
-        closed = np.zeros(len(links))
-        travels = [_travel(model, asset, index, end, closed) for end in ends]
-        if any(travel.obstacle >= 0 for travel in travels):
-            opened = open_coordinates(asset.articulation)
-            others = [_travel(model, asset, index, end, opened) for end in ends]
-            if sum(abs(t.limit) for t in others) > sum(abs(t.limit) for t in travels):
-                travels = others
-                notes.append(f"{link.name} travels its whole range only while the other joints are open")
-        free = sum(abs(t.limit) for t in travels) / max(sum(abs(end) for end in ends), 1e-12)
-        if free < LEAST_TRAVEL:
-            obstacle = next(t.obstacle for t in travels if t.obstacle >= 0)
-            raise JointBlocked(link.name, links[obstacle].name, free)
-        if free < 1:
+        found = free_travel(model, asset, index)
+        if found.needs_open:
+            notes.append(f"{link.name} travels its whole range only while the other joints are open")
+        if found.fraction < LEAST_TRAVEL:
+            obstacle = next(t.obstacle for t in found.travels if t.obstacle >= 0)
+            raise JointBlocked(link.name, links[obstacle].name, found.fraction)
+        if found.fraction < 1:
             joint = link.joint
-            lower, upper = min(t.limit for t in travels), max(t.limit for t in travels)
+            lower, upper = min(t.limit for t in found.travels), max(t.limit for t in found.travels)
             if joint.type is JointType.CONTINUOUS:
                 joint = replace(joint, type=JointType.REVOLUTE)
             links[index] = replace(link, joint=replace(joint, lower=min(lower, 0.0), upper=max(upper, 0.0)))
-            notes.append(f"{link.name} keeps {free:.0%} of its planned range")
+            notes.append(f"{link.name} keeps {found.fraction:.0%} of its planned range")
     return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
+
+
+def free_travel(model: CollisionModel, asset: Asset, index: int) -> FreeTravel:
+    """Drive one joint over its range, the others closed, and, if something is in its way, the others open."""
+    ends = ends_of(asset.articulation, index)
+    whole = max(sum(abs(end) for end in ends), 1e-12)
+    travels = [_travel(model, asset, index, end, np.zeros(len(asset.articulation))) for end in ends]
+    free = sum(abs(travel.limit) for travel in travels)
+    if any(travel.obstacle >= 0 for travel in travels):
+        opened = open_coordinates(asset.articulation)
+        others = [_travel(model, asset, index, end, opened) for end in ends]
+        if sum(abs(travel.limit) for travel in others) > free:
+            return FreeTravel(others, sum(abs(travel.limit) for travel in others) / whole, needs_open=True)
+    return FreeTravel(travels, free / whole, needs_open=False)
 
 
 def drive_limits(asset: Asset) -> Asset:
@@ -160,7 +200,7 @@ def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others:
     return Travel(limit, -1)
 
 
-def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: list[str]) -> Asset:
+def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: Relief) -> Asset:
     """Trim what a joint's part runs into, the others closed, as far as relief goes."""
     cuts = 0
     pieces.mark()
@@ -171,17 +211,26 @@ def _relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, notes: 
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
             while (found := _obstacle(model.contacts(coordinates), asset, index, CATCH_DEPTH)) is not None:
-                shallow = found.depth <= RELIEF_DEPTH * asset.diagonal and cuts < RELIEF_CUTS
-                if not shallow or not pieces.trim(found, poses, clearance, RELIEF_LOSS):
+                shallow = found.depth <= relief.depth * asset.diagonal and cuts < RELIEF_CUTS
+                if not shallow or not pieces.trim(found, poses, clearance, relief.loss):
                     break
                 cuts += 1
                 asset = pieces.apply(asset)
                 model = CollisionModel(asset)
             if found is not None and found.depth > DEPTH * asset.diagonal:
                 break
-    if cuts:
-        notes.append(f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move")
-    return asset
+    if not cuts:
+        return asset
+    note = f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move"
+    return replace(asset, notes=(*asset.notes, note))
+
+
+def touching(model: CollisionModel, asset: Asset, index: int, value: float, depth: float) -> set[int]:
+    """The two links whose contact stops a joint at a coordinate, the others closed; none if it is free."""
+    coordinates = np.zeros(len(asset.articulation))
+    coordinates[index] = value
+    found = _obstacle(model.contacts(coordinates), asset, index, depth)
+    return set() if found is None else {found.first[0], found.second[0]}
 
 
 def _obstacle(contacts: list[Contact], asset: Asset, index: int, depth: float) -> Contact | None:

@@ -1,18 +1,27 @@
 import pickle
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 import pytest
 import trimesh
 from cabinets import CAMERA, box, cabinet, hollow, part, textured
 
-from articulation.asset import Asset
+from articulation.asset import Asset, Body, Inertial, Mesh, TexturedMesh
+from articulation.files import collision_files
 from articulation.joint import Joint, JointType
 from articulation.kinematics import forward_kinematics
+from articulation.materials import MATERIALS
+from articulation.mjcf import write_mjcf
 from articulation.plan import Plan
 from gateway.package.build import build_asset
 from gateway.package.contacts import CollisionModel
+from gateway.package.convex import convex_pieces
 from gateway.package.errors import AssetRejected, JointBlocked, PackageError, UnusableMesh
+from gateway.package.matter import FILL, effective_density
+from gateway.package.separate import Pieces
+from gateway.package.solids import solid_of
+from gateway.package.unblock import snapped, touches_by_design
 
 
 def test_the_asset_stands_on_the_floor_in_metres(asset: Asset) -> None:
@@ -21,9 +30,26 @@ def test_the_asset_stands_on_the_floor_in_metres(asset: Asset) -> None:
     assert points[:, 2].max() == pytest.approx(1.0)
 
 
-def test_mass_is_density_times_volume(asset: Asset) -> None:
+def test_mass_is_effective_density_times_volume(asset: Asset) -> None:
     door = asset.bodies[1]
-    assert door.inertial.mass == pytest.approx(650 * 0.6 * 0.7 * 0.02, rel=0.01)
+    assert door.inertial.mass == pytest.approx(effective_density("wood") * 0.6 * 0.7 * 0.02, rel=0.01)
+
+
+def test_every_material_has_a_fill() -> None:
+    assert FILL.keys() == MATERIALS.keys()
+    assert all(0 < fill <= 1 for fill in FILL.values())
+
+
+@pytest.mark.parametrize(
+    ("size", "wall", "lightest", "heaviest"),
+    [((0.5, 0.4, 0.3), 0.035, 10, 20), ((0.7, 0.7, 1.8), 0.05, 50, 120), ((0.6, 0.6, 0.85), 0.06, 30, 75)],
+    ids=["microwave", "fridge", "washing machine"],
+)
+def test_an_appliance_drawn_with_walls_has_a_plausible_mass(
+    size: tuple[float, float, float], wall: float, lightest: float, heaviest: float
+) -> None:
+    inner = np.prod(np.array(size) - 2 * wall)
+    assert lightest < effective_density("metal") * (np.prod(size) - inner) < heaviest
 
 
 def test_free_joints_keep_their_planned_limits(asset: Asset) -> None:
@@ -78,6 +104,79 @@ def test_a_part_that_cannot_move_is_refused() -> None:
     with pytest.raises(JointBlocked) as caught:
         build_asset(Plan("x", 1.0, (*plan.parts, fixed), CAMERA), [*meshes, textured(stop)], "cabinet")
     assert (caught.value.part, caught.value.other) == ("drawer", "stop")
+
+
+def hinged_at(x: float, z: float) -> tuple[Plan, list[TexturedMesh]]:
+    """The cabinet, solid, with its door's hinge elsewhere."""
+    plan, meshes = cabinet(solid_body=True)
+    joint = replace(plan.parts[1].joint, origin=np.array([x, 0.0, z]))
+    return replace(plan, parts=(plan.parts[0], replace(plan.parts[1], joint=joint), plan.parts[2])), meshes
+
+
+def test_a_hinge_inside_the_body_moves_onto_the_edge_of_the_door() -> None:
+    asset = build_asset(*hinged_at(-0.1, 0.48), "cabinet")
+    joint = asset.articulation.links[1].joint
+    assert joint.upper == pytest.approx(2.0, abs=0.4)
+    assert abs(joint.origin[1]) == pytest.approx(0.3)  # half the door's width
+    assert any("hinge of door was moved" in note for note in asset.notes)
+
+
+def test_a_hinge_that_works_stays_where_it_is_planned(asset: Asset) -> None:
+    assert not any("hinge" in note for note in asset.notes)
+    assert not asset.excluded
+
+
+@pytest.mark.parametrize(("z", "edges"), [(0.0, (-0.1, 0.3)), (0.25, (0.3, -0.1))])
+def test_the_nearest_edge_of_a_box_is_tried_first(z: float, edges: tuple[float, float]) -> None:
+    leaf = np.array([[-0.5, -1.0, -0.1], [0.7, 1.0, 0.3]])
+    hinge = Joint(JointType.REVOLUTE, np.array([0.0, 1.0, 0.0]), np.array([0.6, 0.4, z]), 0.0, 1.0)
+    for joint, edge in zip(snapped(hinge, leaf), edges, strict=True):
+        np.testing.assert_allclose(joint.origin, [0.7, 0.4, edge])
+
+
+def test_a_pair_that_touches_in_the_first_degrees_alone_is_by_design() -> None:
+    plan, meshes = cabinet()
+    catch = box([0.2, -0.3, 0.44], [0.55, -0.25, 0.54])  # it stands in the closed door, which swings clear of it
+    body = trimesh.util.concatenate([trimesh.Trimesh(meshes[0].vertices, meshes[0].faces), catch])
+    asset = raw_asset(plan, [textured(body), *meshes[1:]])
+    assert touches_by_design(asset, 1)
+    wall = box([-1.2, -1.0, -0.5], [-0.75, 1.0, 2.0])  # it stands in the way of the open door
+    walled = trimesh.util.concatenate([trimesh.Trimesh(meshes[0].vertices, meshes[0].faces), wall])
+    assert not touches_by_design(raw_asset(plan, [textured(walled), *meshes[1:]]), 1)
+
+
+def test_an_excluded_pair_does_not_collide_and_others_do() -> None:
+    plan, (body, door, _) = cabinet()
+    inside = part("knob", box([0.4, -0.1, 0.42], [0.5, 0.0, 0.52]), 1, plan.parts[1].joint)
+    knob = textured(box([0.4, -0.1, 0.42], [0.5, 0.0, 0.52]))
+    asset = raw_asset(replace(plan, parts=(*plan.parts[:2], inside)), [body, door, knob])
+    pairs = {(c.first[0], c.second[0]) for c in CollisionModel(asset).contacts(np.zeros(3)) if c.depth > 1e-3}
+    assert (1, 2) in pairs
+    excluded = replace(asset, excluded=((1, 2),))
+    left = {(c.first[0], c.second[0]) for c in CollisionModel(excluded).contacts(np.zeros(3)) if c.depth > 1e-3}
+    assert left == pairs - {(1, 2)}
+
+
+def test_plain_mujoco_sees_contacts_of_parent_and_child() -> None:
+    knob = box([0.4, -0.1, 0.42], [0.5, 0.0, 0.52])
+    plan, (body, door, _) = cabinet()
+    parts = (*plan.parts[:2], part("knob", knob, 1, plan.parts[1].joint))
+    overlapping = raw_asset(replace(plan, parts=parts), [body, door, textured(knob)])
+    model = mujoco.MjModel.from_xml_string(
+        write_mjcf(overlapping, visuals=False).decode(), collision_files(overlapping)
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    touching = {tuple(sorted(model.body(model.geom(g).bodyid[0]).name for g in c.geom)) for c in data.contact}
+    assert ("door", "knob") in touching
+
+
+def raw_asset(plan: Plan, meshes: list[TexturedMesh]) -> Asset:
+    """Links as they are, cut into convex pieces and not trimmed apart; model space stands in for metres."""
+    solids = [solid_of(Mesh(mesh.vertices, mesh.faces)) for mesh in meshes]
+    pieces = Pieces([convex_pieces([solid], 1e-3) for solid in solids], 1e-3)
+    inertial = Inertial(1.0, np.zeros(3), np.eye(3))
+    return pieces.apply(Asset("cabinet", plan.articulation(), tuple(Body(mesh, (), inertial) for mesh in meshes)))
 
 
 def test_a_flat_part_is_refused() -> None:

@@ -1,0 +1,130 @@
+"""What is tried for a joint that something blocks early, before its range shrinks or the asset is refused.
+
+Hinges of generated plans lie a little beside the true ones, and a leaf that turns about a line inside its frame is
+stuck. In order: the hinge moves onto the nearest edge of its part's box; more is trimmed off the collision shapes
+around the hinge; the pair is excluded from contact, if it touches in the first degrees alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from articulation.asset import Asset
+from articulation.joint import Joint, JointType
+from articulation.tree import Articulation
+from articulation.typing import Array
+from gateway.package.cavities import joint_frame
+from gateway.package.contacts import CollisionModel
+from gateway.package.separate import Pieces
+from gateway.package.travel import (
+    DEPTH,
+    GENEROUS,
+    LEAST_TRAVEL,
+    RELIEF,
+    FreeTravel,
+    Relief,
+    free_travel,
+    relieve,
+    touching,
+)
+
+STUCK = 0.3
+"""A joint that is free over less than this fraction of its planned range is tried another way."""
+GOOD = 0.5
+"""A remedy that frees this fraction of the planned range is taken at once; else the best one is."""
+FIRST = 0.15
+"""Contact over this fraction of the range, from the closed state, is by design."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A joint tried another way.
+
+    Attributes:
+        asset: with the change.
+        relief: how much may be trimmed for it.
+        note: what was changed, for the report.
+    """
+
+    asset: Asset
+    relief: Relief
+    note: str
+
+
+def unblock(asset: Asset, pieces: Pieces, clearance: float) -> tuple[Asset, Pieces]:
+    """The asset and its pieces after remedies for every blocked joint; joints that none helps stay as they are."""
+    for index in asset.articulation.moving:
+        free = free_travel(CollisionModel(asset), asset, index)
+        if free.fraction >= STUCK:
+            continue
+        best, most = (asset, pieces), free.fraction
+        for remedy in _remedies(asset, index, free):
+            trial = pieces.copy()
+            changed = relieve(trial.apply(remedy.asset), trial, index, clearance, remedy.relief)
+            fraction = free_travel(CollisionModel(changed), changed, index).fraction
+            if fraction > most and fraction >= LEAST_TRAVEL:
+                noted = replace(changed, notes=(*changed.notes, remedy.note))
+                best, most = (noted, trial), fraction
+            if most >= GOOD:
+                break
+        asset, pieces = best
+    return asset, pieces
+
+
+def _remedies(asset: Asset, index: int, free: FreeTravel) -> Iterator[Remedy]:
+    """What may help, the mildest first; only a joint that would be refused loses shape or contacts."""
+    link = asset.articulation.links[index]
+    if link.joint.type is not JointType.PRISMATIC:
+        for joint in snapped(link.joint, asset.bodies[index].visual.vertices):
+            moved = _with_joint(asset, index, joint)
+            yield Remedy(moved, RELIEF, f"the hinge of {link.name} was moved onto an edge of its box")
+    if free.fraction >= LEAST_TRAVEL:
+        return
+    if link.joint.type is not JointType.PRISMATIC:
+        yield Remedy(asset, GENEROUS, f"more was trimmed around the hinge of {link.name}, which was blocked")
+    in_the_way = {travel.obstacle for travel in free.travels if travel.obstacle >= 0}
+    if in_the_way == {link.parent} and touches_by_design(asset, index):
+        parent = asset.articulation.links[link.parent].name
+        excluded = replace(asset, excluded=(*asset.excluded, (link.parent, index)))
+        yield Remedy(excluded, RELIEF, f"{link.name} and {parent}, which touch near the closed state, do not collide")
+
+
+def snapped(joint: Joint, points: Array) -> list[Joint]:
+    """The joint with its line on either edge of the part's box that lies on the hinge's side, the nearest first.
+
+    Args:
+        joint: revolute or continuous.
+        points: (N, 3) of the part, in the joint's frame of reference.
+    """
+    axes = joint_frame(joint.axis)
+    local, origin = points @ axes.T, axes @ joint.origin
+    low, high = local.min(0), local.max(0)
+    across = 1 + int(np.argmax((high - low)[1:]))
+    depth = 3 - across
+    side = low[across] if origin[across] - low[across] < high[across] - origin[across] else high[across]
+    places = []
+    for edge in sorted((low[depth], high[depth]), key=lambda edge: abs(edge - origin[depth])):
+        place = origin.copy()
+        place[across], place[depth] = side, edge
+        places.append(place)
+    return [replace(joint, origin=axes.T @ place) for place in places]
+
+
+def touches_by_design(asset: Asset, index: int) -> bool:
+    """Whether a link and its parent overlap in the first part of its travel alone."""
+    end = asset.articulation.links[index].joint.upper
+    if asset.articulation.links[index].joint.type is JointType.CONTINUOUS or end <= 0:
+        return False
+    pair = {asset.articulation.links[index].parent, index}
+    model = CollisionModel(asset)
+    later = [value for value in np.linspace(0.0, end, 25) if value > FIRST * end]
+    return not any(touching(model, asset, index, value, DEPTH) == pair for value in later)
+
+
+def _with_joint(asset: Asset, index: int, joint: Joint) -> Asset:
+    links = list(asset.articulation.links)
+    links[index] = replace(links[index], joint=joint)
+    return replace(asset, articulation=Articulation(tuple(links)))
