@@ -37,7 +37,7 @@ def compressed(rgb: Tensor, quality: Tensor) -> Tensor:
     image = pad(image, (0, -size % 16, 0, -size % 16), mode="replicate")
     luma = _quantised(image[:, :1] - 128, quality, _LUMA) + 128
     chroma = _quantised(avg_pool2d(image[:, 1:], 2), quality, _CHROMA)
-    image = torch.cat([luma, interpolate(chroma, scale_factor=2, mode="nearest")], 1)
+    image = torch.cat([luma, interpolate(chroma, scale_factor=2, mode="bilinear")], 1)
     image = image[:, :, :size, :size].movedim(1, -1) / 255
     return (image @ torch.tensor(_RGB, device=device).T).clamp(0, 1)
 

@@ -62,9 +62,9 @@ def nearest(
         is_box = index < solids.num_boxes
         at = (_passes(origin, direction, center, extent, is_box) & shown[:, index, None]).flatten().nonzero()[:, 0]
         image = at // rays
-        rays_at = (x[:, image, at - image * rays, None] for x in (origin, direction))
+        start, toward = (x[:, image, at - image * rays, None] for x in (origin, direction))
         meet = _meet_box if is_box else _meet_cylinder
-        met = meet(*rays_at, rotation[image], center[image], extent[image])[:, 0]
+        met = meet(start, toward, rotation[image], center[image], extent[image])[:, 0]
         closer = met < distance[at]
         at = at[closer]
         distance[at], slot[at] = met[closer], index
@@ -77,7 +77,8 @@ def _passes(origin: Tensor, direction: Tensor, center: Tensor, extent: Tensor, i
     x, y, z = (origin[axis] - center[:, axis, None] for axis in range(3))
     u, v, w = direction
     square, ahead = x * x + y * y + z * z, -(x * u + y * v + z * w)
-    return (square - ahead.abs() * ahead.clamp(min=0) / (u * u + v * v + w * w)) < ball
+    apart: Tensor = square - ahead.clamp(min=0).square() / (u * u + v * v + w * w)
+    return apart < ball
 
 
 def _meet_box(origin: Tensor, direction: Tensor, rotation: Tensor, center: Tensor, extent: Tensor) -> Tensor:

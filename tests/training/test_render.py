@@ -11,6 +11,7 @@ from articulation.camera import Camera
 from articulation.typing import AnyArray
 from training.objects import CATEGORIES, ObjectSpec, Split, generate, sample_camera
 from training.pose import link_poses
+from training.primitives import Pattern
 from training.render import Background, Render, render
 from training.scene import Scene, pack
 
@@ -101,11 +102,43 @@ def test_white_background_is_white_and_albedo_is_base_colour(scene: Scene, camer
     assert out.albedo[~background].std() > 0.01
 
 
-def test_random_background_changes_the_picture_but_not_the_geometry(scene: Scene, cameras: list[Camera]) -> None:
+@pytest.mark.parametrize("seed", range(12))
+def test_surroundings_change_the_picture_and_hide_nothing(scene: Scene, cameras: list[Camera], seed: int) -> None:
     white = picture(scene, cameras, 0.0)
-    photo = picture(scene, cameras, 0.0, background=Background.RANDOM, generator=torch.Generator().manual_seed(1))
-    assert (white.link == photo.link).float().mean() > 0.999
+    photo = picture(scene, cameras, 0.0, background=Background.RANDOM, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(white.link, photo.link)
+    assert torch.equal(white.albedo, photo.albedo)
     assert (photo.rgb[white.link < 0] - 1).abs().mean() > 0.1
+
+
+def test_one_sees_through_glass_but_every_other_output_shows_the_pane(
+    specs: list[ObjectSpec], cameras: list[Camera]
+) -> None:
+    which = [spec.category for spec in specs].index("microwave")
+    scene, camera = pack([specs[which]], "cpu"), [cameras[which]]
+    glass = (scene.look[..., 6] == Pattern.GLASS) & (scene.owner > 0)
+    assert glass.any()
+    before = picture(scene, camera, 0.0)
+    scene.look[..., :6] = torch.where((glass | (scene.owner != 0))[..., None], scene.look[..., :6], 0.05)
+    after = picture(scene, camera, 0.0)
+    pane = (scene.look[glass][0, :3] - after.albedo).abs().amax(-1) < 0.15
+    pane &= after.link == scene.owner[glass][0]
+    assert pane.sum() > 20
+    assert torch.equal(before.albedo[pane], after.albedo[pane])
+    assert torch.equal(before.link, after.link)
+    assert (before.rgb[pane] - after.rgb[pane]).mean() > 0.02
+
+
+def test_photographs_vary_between_plain_sheets_and_rooms(scene: Scene, cameras: list[Camera]) -> None:
+    plain = []
+    for seed in range(6):
+        photo = picture(
+            scene, cameras, 0.0, background=Background.RANDOM, generator=torch.Generator().manual_seed(seed)
+        )
+        top = photo.rgb[:, :8].flatten(1, 2)
+        plain.append((top.std(1).mean(-1) < 0.03).float())
+    share = torch.cat(plain).mean()
+    assert 0.15 < share < 0.75
 
 
 def test_same_generator_seed_gives_the_same_photograph(scene: Scene, cameras: list[Camera]) -> None:
