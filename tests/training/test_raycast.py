@@ -57,13 +57,17 @@ def test_nearest_agrees_with_trimesh() -> None:
 
 
 def shape(extent: list[float], is_box: bool) -> trimesh.Trimesh:
+    mesh: trimesh.Trimesh
     if is_box:
-        return trimesh.creation.box(2 * np.array(extent))
+        mesh = trimesh.creation.box(2 * np.array(extent))
+        return mesh
     outer, height, inner = extent
-    about_y = trimesh.transformations.rotation_matrix(np.pi / 2, (1, 0, 0))
     if inner > 0:
-        return trimesh.creation.annulus(inner, outer, 2 * height, sections=96, transform=about_y)
-    return trimesh.creation.cylinder(outer, 2 * height, sections=96, transform=about_y)
+        mesh = trimesh.creation.annulus(inner, outer, 2 * height, sections=96)
+    else:
+        mesh = trimesh.creation.cylinder(outer, 2 * height, sections=96)
+    mesh.vertices = mesh.vertices[:, [1, 2, 0]]
+    return mesh
 
 
 def test_hits_beyond_the_limit_are_misses() -> None:
