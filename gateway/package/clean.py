@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from articulation.asset import Mesh, TexturedMesh
 from articulation.inertia import volume
-from articulation.typing import IntArray
-from gateway.package.solids import solid_of
+from articulation.typing import Array, IntArray
+from gateway.package.solids import mesh_of, solid_of
 
 DEBRIS_EXTENT = 0.1
 """A loose piece is debris when its box's diagonal is below this fraction of the whole part's ..."""
@@ -39,6 +39,16 @@ def drop_debris(mesh: TexturedMesh) -> TexturedMesh:
             kept |= mine
     used, compact = np.unique(faces[kept], return_inverse=True)
     return TexturedMesh(mesh.vertices[used], compact.reshape(-1, 3), mesh.uvs[used], mesh.texture)
+
+
+def lighter(vertices: Array, faces: IntArray, detail: float) -> tuple[Array, IntArray]:
+    """A closed mesh (V, 3), (F, 3) with far fewer faces, no point moved further than `detail`; others as they are."""
+    solid = solid_of(Mesh(vertices, faces)) if len(faces) else None
+    simple = None if solid is None else solid.simplify(detail)
+    if simple is None or simple.is_empty():
+        return vertices, faces
+    mesh = mesh_of(simple)
+    return mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32)
 
 
 def close(mesh: Mesh) -> Manifold | None:

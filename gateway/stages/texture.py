@@ -8,11 +8,14 @@ import numpy as np
 
 from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, read_glb, write_glb
+from gateway.package.clean import lighter
 from gateway.quality import preset
 from gateway.stages import shape
 from gateway.stages.work import INPUT_PATH, Outcome, Work
 
 MODEL = "texture"
+DETAIL = 0.001
+"""Extraction covers flat sides with thousands of faces; those that say less than this [model units] are merged."""
 OUTPUTS = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets", "uvs", "textures")
 
 
@@ -26,7 +29,7 @@ async def run(work: Work) -> Outcome:
     photograph = await asyncio.to_thread(read_rgb, await work.read(INPUT_PATH))
     object_image, part_images = await shape.images(work, plan)
     files = [await work.read(shape.mesh_path(part.name)) for part in plan.parts]
-    meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [read_glb(data) for data in files]))
+    meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [lighter(*read_glb(data), DETAIL) for data in files]))
     tensors = {
         "vertices": meshes.vertices,
         "faces": meshes.faces,

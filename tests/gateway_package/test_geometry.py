@@ -9,7 +9,7 @@ from articulation.joint import Joint, JointType
 from articulation.tree import Articulation, Link
 from gateway.package import convex
 from gateway.package.cavities import INSIDE, carve_all, rooms, surface_points
-from gateway.package.clean import close, drop_debris
+from gateway.package.clean import close, drop_debris, lighter
 from gateway.package.convex import MAX_PIECES, convex_pieces
 from gateway.package.dynamics import CATCH, joint_dynamics
 from gateway.package.solids import hull_of, solid_of, vertices_of
@@ -131,3 +131,20 @@ def test_a_heavier_and_wider_door_is_damped_more() -> None:
 
 def test_a_fixed_link_has_no_dynamics() -> None:
     assert dynamics_of(Joint(JointType.FIXED), [0.0, 0.0, 0.0]) == JointDynamics()
+
+
+def test_a_lighter_mesh_keeps_its_shape() -> None:
+    fine = box([-1, -1, -1], [1, 1, 1]).subdivide().subdivide().subdivide()
+    vertices, faces = lighter(np.asarray(fine.vertices), np.asarray(fine.faces), 0.001)
+    assert len(faces) < len(fine.faces) / 10
+    light = trimesh.Trimesh(vertices, faces)
+    assert light.is_watertight
+    assert light.volume == pytest.approx(8, rel=1e-3)
+
+
+def test_an_open_mesh_and_an_empty_one_stay_as_they_are() -> None:
+    sheet = box([-1, -1, -1], [1, 1, 1])
+    for faces in (np.asarray(sheet.faces)[:-1], np.zeros((0, 3), int)):
+        vertices, same = lighter(np.asarray(sheet.vertices), faces, 0.001)
+        assert same is faces
+        assert len(vertices) == len(sheet.vertices)
