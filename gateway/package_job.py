@@ -11,6 +11,7 @@ from articulation.files import png
 from gateway.images import read_rgb
 from gateway.meshes import read_textured_glb
 from gateway.package.build import build_asset
+from gateway.package.convex import MAX_PIECES
 from gateway.package.errors import AssetRejected
 from gateway.package.preview import render_preview
 from gateway.package.validate import validate
@@ -18,7 +19,9 @@ from gateway.package.write import PREVIEW, URDF, write_asset
 from gateway.plans import plan_from_json
 
 
-def package(plan: bytes, meshes: Sequence[bytes], image: bytes, name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def package(
+    plan: bytes, meshes: Sequence[bytes], image: bytes, name: str, most_pieces: int = MAX_PIECES
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Build an asset and check it.
 
     Returns:
@@ -29,11 +32,12 @@ def package(plan: bytes, meshes: Sequence[bytes], image: bytes, name: str) -> tu
         meshes: one textured GLB a part, in the plan's order, model space.
         image: the input PNG, for the preview.
         name: of the asset.
+        most_pieces: collision pieces of one link, about.
 
     Raises:
         gateway.package.errors.PackageError: no asset passes its checks.
     """
-    asset = build_asset(plan_from_json(plan), [read_textured_glb(data) for data in meshes], name)
+    asset = build_asset(plan_from_json(plan), [read_textured_glb(data) for data in meshes], name, most_pieces)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in write_asset(asset, folder)}

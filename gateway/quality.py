@@ -15,17 +15,19 @@ class Preset:
         num_steps: sampling steps of part_dit.
         resolution: cells along an edge of [-1, 1] for mesh extraction.
         texture_size: side of each part's texture [pixels].
+        collision_pieces: most convex pieces of a link, about.
     """
 
     num_steps: int
     resolution: int
     texture_size: int
+    collision_pieces: int
 
 
 PRESETS = {
-    pb.QUALITY_DRAFT: Preset(num_steps=8, resolution=64, texture_size=256),
-    pb.QUALITY_STANDARD: Preset(num_steps=20, resolution=96, texture_size=512),
-    pb.QUALITY_HIGH: Preset(num_steps=50, resolution=192, texture_size=1024),
+    pb.QUALITY_DRAFT: Preset(num_steps=8, resolution=64, texture_size=256, collision_pieces=12),
+    pb.QUALITY_STANDARD: Preset(num_steps=20, resolution=96, texture_size=512, collision_pieces=48),
+    pb.QUALITY_HIGH: Preset(num_steps=50, resolution=192, texture_size=1024, collision_pieces=64),
 }
 
 

@@ -16,7 +16,7 @@ from articulation.plan import Plan
 from articulation.tree import Articulation
 from gateway.package.cavities import INSIDE, Room, carve_all, rooms, surface_points
 from gateway.package.clean import close, drop_debris
-from gateway.package.convex import convex_pieces
+from gateway.package.convex import MAX_PIECES, convex_pieces
 from gateway.package.dynamics import joint_dynamics
 from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.matter import effective_density
@@ -37,13 +37,14 @@ DUST = 1e-10
 """Pieces of less volume [m^3] are what rounding leaves of a cut, and weigh nothing."""
 
 
-def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
+def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_pieces: int = MAX_PIECES) -> Asset:
     """Make a simulation-ready asset.
 
     Args:
         plan: the refined plan, model space.
         meshes: one a part, in the plan's order, model space at the closed state.
         name: of the asset, as `articulation.asset.Asset`.
+        most_pieces: collision pieces of one link, about.
 
     Raises:
         UnusableMesh: a part has no surface, or encloses nothing.
@@ -55,9 +56,9 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str) -> Asset:
     notes: list[str] = []
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
     try:
-        return _assemble(name, tree, visuals, solids, notes, INSIDE)
+        return _assemble(name, tree, visuals, solids, notes, INSIDE, most_pieces)
     except JointBlocked:
-        return _assemble(name, tree, visuals, solids, notes, inside=0.0)
+        return _assemble(name, tree, visuals, solids, notes, 0.0, most_pieces)
 
 
 def _assemble(
@@ -67,12 +68,13 @@ def _assemble(
     solids: Sequence[Manifold],
     notes: Sequence[str],
     inside: float,
+    most_pieces: int,
 ) -> Asset:
     """Collision shapes, masses, limits and dynamics; `inside` says which parts get room in their parents."""
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([mesh.vertices for mesh in visuals]), axis=0)))
     carved = _make_room(tree, solids, diagonal, inside)
     with ThreadPoolExecutor(2) as threads:
-        hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal), carved))
+        hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, most_pieces), carved))
     hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
     inertials = [_inertial(own, effective_density(link.material)) for own, link in zip(carved, tree, strict=True)]
     pieces = Pieces(hulls, THINNEST * diagonal)

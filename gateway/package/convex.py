@@ -16,9 +16,9 @@ from gateway.package.solids import extent, hull_of, mesh_of, split, vertices_of
 CONVEX = 0.1
 """A solid whose hull is larger by less than this fraction of the hull's volume counts as convex."""
 MAX_PIECES = 48
-"""Pieces of one link."""
-MAX_CUTS = 64
-"""Cuts of one link; more of them would only take slivers off that are too thin to keep."""
+"""Pieces of one link, unless told."""
+CUTS_PER_PIECE = 1.4
+"""More cuts than that would only take slivers off that are too thin to keep."""
 CLOSE = 0.04
 """Cutting ends when the hulls of all pieces together exceed the solids by less than this fraction of their volume."""
 CANDIDATES = 4
@@ -50,18 +50,19 @@ class _Part:
         return self.gap <= CONVEX * (self.gap + self.volume)
 
 
-def convex_pieces(solids: list[Manifold], thinnest: float) -> list[Manifold]:
+def convex_pieces(solids: list[Manifold], thinnest: float, most: int = MAX_PIECES) -> list[Manifold]:
     """Convex hulls that together cover the solids closely.
 
     Args:
         solids: what to cover; each is also cut where it is not connected.
         thinnest: pieces thinner than this [m] are dropped.
+        most: about as many pieces.
     """
     parts = [_Part(part) for part in _worth([part for solid in solids for part in solid.decompose()], thinnest)]
     enough = CLOSE * sum(part.volume for part in parts)
-    for _ in range(MAX_CUTS):
+    for _ in range(int(CUTS_PER_PIECE * most)):
         worst = max((part for part in parts if not part.is_convex), key=lambda part: part.gap, default=None)
-        if worst is None or len(parts) >= MAX_PIECES or sum(part.gap for part in parts) <= enough:
+        if worst is None or len(parts) >= most or sum(part.gap for part in parts) <= enough:
             break
         parts.remove(worst)
         parts += [part for part in _best_cut(worst) or _halves(worst) if extent(part.solid).min() >= thinnest]

@@ -13,6 +13,7 @@ from articulation.plan import Plan
 from gateway.package.errors import PackageError
 from gateway.package_job import package
 from gateway.plans import plan_to_json
+from gateway.quality import preset
 from gateway.stages import texture
 from gateway.stages.work import INPUT_PATH, Outcome, Work, stage_word
 from serving.errors import AssetInvalid
@@ -34,7 +35,13 @@ async def run(work: Work) -> Outcome:
     start = time.perf_counter()
     try:
         files, checks = await work.services.package.run(
-            work.settings.stage_timeout_seconds, package, plan_to_json(plan), meshes, image, asset_name(plan)
+            work.settings.stage_timeout_seconds,
+            package,
+            plan_to_json(plan),
+            meshes,
+            image,
+            asset_name(plan),
+            preset(work.options.quality).collision_pieces,
         )
     except PackageError as error:
         raise AssetInvalid(str(error)) from error
