@@ -227,3 +227,98 @@ _KINDS: tuple[tuple[float, int, Callable[[_Studio, int], Tensor]], ...] = (
     (3, UNCLEAR, _smear),
 )
 """Share, reason, and how such pictures are made."""
+
+
+def side_by_side(
+    left: Scene, right: Scene, left_half: Array, right_half: Array, rng: np.random.Generator
+) -> tuple[Scene, Array]:
+    """Two objects an image on one floor, of a size and with a gap between them, as a single scene about the origin.
+
+    Args:
+        left, right: B objects each, padded alike.
+        left_half, right_half: (B, 3) half extents.
+
+    Returns:
+        the scene, and the half extents (B, 3) of what holds both.
+    """
+    count = len(left_half)
+    scale = rng.uniform(0.8, 1.25, count)
+    right_half = right_half * scale[:, None]
+    gap, depth = rng.uniform(*GAP, count), rng.uniform(-0.2, 0.2, count)
+    width = left_half[:, 0] + right_half[:, 0] + gap / 2
+    top = np.maximum(left_half[:, 1], right_half[:, 1])
+    shift_left = np.stack([left_half[:, 0] - width, left_half[:, 1] - top, 0 * depth], -1)
+    shift_right = np.stack([width - right_half[:, 0], right_half[:, 1] - top, depth], -1)
+    reach = np.maximum(left_half[:, 2], right_half[:, 2] + np.abs(depth))
+    first, second = _placed(left, np.ones(count), shift_left), _placed(right, scale, shift_right)
+    links, boxes = left.link_valid.shape[1], left.num_boxes
+
+    def joined(name: str) -> Tensor:
+        a, b = getattr(first, name), getattr(second, name)
+        if name in SOLID_FIELDS:
+            return torch.cat([a[:, :boxes], b[:, :boxes], a[:, boxes:], b[:, boxes:]], 1)
+        return torch.cat([a, b], 1)
+
+    second = replace(
+        second,
+        parent=torch.where(second.parent >= 0, second.parent + links, -1),
+        owner=torch.where(second.owner >= 0, second.owner + links, -1),
+    )
+    fields = {name: joined(name) for name in ("link_valid", *LINK_FIELDS, *SOLID_FIELDS)}
+    return replace(first, **fields, num_boxes=2 * boxes), np.stack([width, top, reach], -1)
+
+
+def _placed(scene: Scene, scale: Array, shift: Array) -> Scene:
+    """The closed objects scaled by (B,) and then moved by (B, 3)."""
+    factor = torch.tensor(scale, dtype=torch.float32, device=scene.device)[:, None, None]
+    move = torch.tensor(shift, dtype=torch.float32, device=scene.device)[:, None]
+    return replace(
+        scene,
+        center=scene.center * factor + move,
+        extent=scene.extent * factor,
+        boxes=scene.boxes * factor + torch.cat([move, torch.zeros_like(move)], -1),
+        joint_origin=scene.joint_origin * factor + move,
+    )
+
+
+def cut_off(cameras: Array, half_extents: Array, rng: np.random.Generator) -> Array:
+    """The same views (B, 6), zoomed and shifted until they show only `SHOWN` of the rectangle around the object's box.
+
+    One side, a corner or all sides are cut. A zoom here is a crop: the perspective stays.
+    """
+    count = len(cameras)
+    low, high = _rectangle(cameras, half_extents)
+    middle, width = (low + high) / 2, high - low
+    shown = rng.uniform(*SHOWN, count)
+    share = rng.random(count) * (rng.random(count) < 0.6)
+    share = np.where(rng.random(count) < 0.5, share, 1 - share)
+    fraction = np.stack([shown**share, shown ** (1 - share)], -1)
+    most = (2 / (fraction * width)).min(-1)
+    zoom = rng.uniform(np.minimum(0.8, most), np.minimum(most, 3))
+    edge = rng.choice([-1.0, 1.0], (count, 2)) * (1 + width * zoom[:, None] * (0.5 - fraction))
+    close = rng.random(count) < 0.25
+    inside = np.sqrt(4 / (shown * width.prod(-1)))
+    zoom = np.where(close, inside, zoom)
+    slack = np.maximum(width * inside[:, None] / 2 - 1, 0)
+    centre = np.where(close[:, None], rng.uniform(-1, 1, (count, 2)) * slack, edge)
+    tangent = np.tan(cameras[:, 3] / 2) / zoom
+    shift: Array = centre - zoom[:, None] * (middle - cameras[:, 4:])
+    return np.concatenate([cameras[:, :3], 2 * np.arctan(tangent)[:, None], shift], -1)
+
+
+def _rectangle(cameras: Array, half_extents: Array) -> tuple[Array, Array]:
+    """(B, 2) lowest and highest image coordinates (u, v) of the corners of boxes about the origin."""
+    azimuth, elevation, distance, fov = cameras[:, :4].T
+    corners = half_extents[:, None] * np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    sa, ca, se, ce = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
+    x, y, z = corners.transpose(2, 0, 1)
+    right = ca[:, None] * x - sa[:, None] * z
+    up = (-sa * se)[:, None] * x + ce[:, None] * y - (ca * se)[:, None] * z
+    back = (sa * ce)[:, None] * x + se[:, None] * y + (ca * ce)[:, None] * z
+    image = np.stack([right, -up], -1) / ((distance[:, None] - back) * np.tan(fov / 2)[:, None])[..., None]
+    return image.min(1) + cameras[:, 4:], image.max(1) + cameras[:, 4:]
+
+
+def _host(values: Tensor) -> Array:
+    numbers: AnyArray = values.double().cpu().numpy()
+    return numbers
