@@ -13,7 +13,7 @@ class Preset:
 
     Attributes:
         num_steps: sampling steps of part_dit.
-        resolution: cells along an edge of [-1, 1] for mesh extraction.
+        resolution: cells along an edge for mesh extraction, of each part's box or, without box frames, of [-1, 1].
         texture_size: side of each part's texture [pixels].
         collision_pieces: most convex pieces of a link, about.
     """
@@ -25,9 +25,9 @@ class Preset:
 
 
 PRESETS = {
-    pb.QUALITY_DRAFT: Preset(num_steps=8, resolution=64, texture_size=256, collision_pieces=12),
-    pb.QUALITY_STANDARD: Preset(num_steps=20, resolution=96, texture_size=512, collision_pieces=48),
-    pb.QUALITY_HIGH: Preset(num_steps=50, resolution=192, texture_size=1024, collision_pieces=64),
+    pb.QUALITY_DRAFT: Preset(num_steps=6, resolution=48, texture_size=256, collision_pieces=12),
+    pb.QUALITY_STANDARD: Preset(num_steps=10, resolution=64, texture_size=512, collision_pieces=48),
+    pb.QUALITY_HIGH: Preset(num_steps=20, resolution=128, texture_size=1024, collision_pieces=64),
 }
 
 
