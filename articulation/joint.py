@@ -14,6 +14,8 @@ import numpy as np
 from articulation.errors import InvalidArticulation
 from articulation.typing import Array
 
+ROUNDING = 4e-15
+"""How far from 1 the length of an axis may be by rounding alone."""
 AXIS_NORM_TOLERANCE = 1e-3
 
 
@@ -74,4 +76,6 @@ class Joint:
             norm = float(np.linalg.norm(self.axis))
             if abs(norm - 1.0) > AXIS_NORM_TOLERANCE:
                 raise InvalidArticulation("joint.axis", f"must have unit length, got {norm:.6g}")
-            object.__setattr__(self, "axis", self.axis / norm)
+            # A unit axis stays as it is, to the last bit: a joint that was written and read again is the same joint.
+            if abs(norm - 1.0) > ROUNDING:
+                object.__setattr__(self, "axis", self.axis / norm)
