@@ -124,7 +124,7 @@ class Asset:
         articulation: L links; joints in the URDF frame [m, rad].
         bodies: L bodies, in link order.
         notes: remarks of whoever built it, one sentence each, for the report.
-        excluded: pairs of links, parent and child, that do not collide.
+        excluded: pairs of links that do not collide.
 
     Raises:
         InvalidArticulation: a bad name, or not one body a link.

@@ -22,8 +22,8 @@ from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.matter import effective_density
 from gateway.package.separate import Pieces, separate_at_rest
 from gateway.package.solids import extent, hull_of, mesh_of, vertices_of
-from gateway.package.travel import carried_by, drive_limits, fit_limits, relieve_all
-from gateway.package.unblock import unblock
+from gateway.package.travel import carried_by, fit_limits, relieve_all
+from gateway.package.unblock import drive_freed, unblock
 
 CLEARANCE = 0.001
 """Gap between the collision shapes of the closed object, as a fraction of its diagonal."""
@@ -81,12 +81,12 @@ def _assemble(
     bodies = tuple(Body(visual, (), inertial) for visual, inertial in zip(visuals, inertials, strict=True))
     asset = separate_at_rest(Asset(name, tree, bodies, tuple(notes)), pieces, CLEARANCE * diagonal)
     asset = relieve_all(asset, pieces, CLEARANCE * diagonal)
-    asset, _ = unblock(asset, pieces, CLEARANCE * diagonal)
+    asset, pieces = unblock(asset, pieces, CLEARANCE * diagonal)
     asset = fit_limits(asset)
     carried = [sorted(carried_by(asset.articulation, index)) for index in range(len(tree))]
     dynamics = [joint_dynamics(asset.articulation, inertials, index, own) for index, own in enumerate(carried)]
     moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, dynamics, strict=True))
-    return drive_limits(replace(asset, bodies=tuple(moved)))
+    return drive_freed(replace(asset, bodies=tuple(moved)), pieces, CLEARANCE * diagonal)
 
 
 def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:

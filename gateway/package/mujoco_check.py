@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import mujoco
 import numpy as np
@@ -88,6 +88,18 @@ class MujocoCheck:
             stalled = 0 if place > furthest + PROGRESS else stalled + 1
             furthest = max(furthest, place) if stalled == 0 else furthest
         return min(furthest, 1.0)
+
+    def touched(self, carried: Collection[int]) -> int:
+        """The link that some of `carried` press on hardest as the simulation stands, -1 if they touch no other."""
+        links = {self._model.body(link.name).id: index for index, link in enumerate(self._tree)}
+        strongest, other, force = 0.0, -1, np.zeros(6)
+        for index, contact in enumerate(self._data.contact[: self._data.ncon]):
+            pair = [links[int(self._model.geom_bodyid[geom])] for geom in contact.geom]
+            outside = [link for link in pair if link not in carried]
+            mujoco.mj_contactForce(self._model, self._data, index, force)
+            if len(outside) == 1 and force[0] > strongest:
+                strongest, other = float(force[0]), outside[0]
+        return other
 
     def _place(self, coordinates: Array) -> None:
         mujoco.mj_resetData(self._model, self._data)

@@ -27,8 +27,9 @@ SAMPLES = 48
 """Coordinates tried from the closed state to either limit."""
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
-CATCH_DEPTH = 1e-5
-"""Penetration above this fraction of the diagonal would hold a real motion up: it is trimmed, as `Relief` says ..."""
+CATCH_GAP = 0.25
+"""A gap below this fraction of the clearance at rest would hold a real motion up, in which parts sag a little: it is
+widened, as `Relief` says ..."""
 RELIEF_CUTS = 40
 """... in at most so many cuts a joint."""
 DRIVEN = 0.98
@@ -166,7 +167,8 @@ def _drive_once(asset: Asset) -> Asset:
         if reach >= DRIVEN or joint.type is JointType.CONTINUOUS:
             continue
         if reach < LEAST_TRAVEL:
-            raise JointBlocked(links[index].name, "another part", reach)
+            other = simulation.touched(carried_by(tree, index))
+            raise JointBlocked(links[index].name, links[other].name if other >= 0 else "its own weight", reach)
         links[index] = replace(links[index], joint=replace(joint, upper=reach * joint.upper))
         notes.append(f"{links[index].name} is held up at {reach:.0%} of its range, where its limit is now")
     if len(notes) == len(asset.notes):
@@ -205,18 +207,19 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
     cuts = 0
     pieces.mark()
     coordinates = np.zeros(len(asset.articulation))
-    model = CollisionModel(asset)
+    model = CollisionModel(asset, CATCH_GAP * clearance)
+    catch = -CATCH_GAP * clearance / asset.diagonal
     for end in ends_of(asset.articulation, index):
         for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
-            while (found := _obstacle(model.contacts(coordinates), asset, index, CATCH_DEPTH)) is not None:
+            while (found := _obstacle(model.contacts(coordinates), asset, index, catch)) is not None:
                 shallow = found.depth <= relief.depth * asset.diagonal and cuts < RELIEF_CUTS
                 if not shallow or not pieces.trim(found, poses, clearance, relief.loss):
                     break
                 cuts += 1
                 asset = pieces.apply(asset)
-                model = CollisionModel(asset)
+                model = CollisionModel(asset, CATCH_GAP * clearance)
             if found is not None and found.depth > DEPTH * asset.diagonal:
                 break
     if not cuts:

@@ -18,6 +18,7 @@ from articulation.tree import Articulation
 from articulation.typing import Array
 from gateway.package.cavities import joint_frame
 from gateway.package.contacts import CollisionModel
+from gateway.package.errors import JointBlocked
 from gateway.package.separate import Pieces
 from gateway.package.travel import (
     DEPTH,
@@ -26,6 +27,7 @@ from gateway.package.travel import (
     RELIEF,
     FreeTravel,
     Relief,
+    drive_limits,
     free_travel,
     relieve,
     touching,
@@ -35,6 +37,8 @@ STUCK = 0.3
 """A joint that is free over less than this fraction of its planned range is tried another way."""
 GOOD = 0.5
 """A remedy that frees this fraction of the planned range is taken at once; else the best one is."""
+FREED = 6
+"""Most remedies for joints that a motor could not move."""
 FIRST = 0.15
 """Contact over this fraction of the range, from the closed state, is by design."""
 
@@ -72,6 +76,34 @@ def unblock(asset: Asset, pieces: Pieces, clearance: float) -> tuple[Asset, Piec
                 break
         asset, pieces = best
     return asset, pieces
+
+
+def drive_freed(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
+    """`gateway.package.travel.drive_limits`, with remedies for joints that a motor cannot move.
+
+    Their travel is free but for shallow contact, in which faces that graze each other jam: more is trimmed around the
+    joint, and then the two links that jam are excluded from contact.
+
+    Raises:
+        JointBlocked: neither frees a joint.
+    """
+    places = {link.name: index for index, link in enumerate(asset.articulation)}
+    trimmed: set[str] = set()
+    for _ in range(FREED):
+        try:
+            return drive_limits(asset)
+        except JointBlocked as error:
+            if error.other not in places:
+                raise
+            index, other = places[error.part], places[error.other]
+            if error.part not in trimmed:
+                trimmed.add(error.part)
+                asset = relieve(asset, pieces, index, clearance, GENEROUS)
+            else:
+                note = f"{error.part} and {error.other}, which graze each other, do not collide"
+                pair = (min(index, other), max(index, other))
+                asset = replace(asset, excluded=(*asset.excluded, pair), notes=(*asset.notes, note))
+    return drive_limits(asset)
 
 
 def _remedies(asset: Asset, index: int, free: FreeTravel) -> Iterator[Remedy]:

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 from cabinets import CAMERA, box, cabinet, hollow, part, textured
 
-from articulation.asset import Asset, Body, Inertial, Mesh, TexturedMesh
+from articulation.asset import Asset, Body, Inertial, JointDynamics, Mesh, TexturedMesh
 from articulation.files import collision_files
 from articulation.joint import Joint, JointType
 from articulation.kinematics import forward_kinematics
@@ -21,7 +21,8 @@ from gateway.package.errors import AssetRejected, JointBlocked, PackageError, Un
 from gateway.package.matter import FILL, effective_density
 from gateway.package.separate import Pieces
 from gateway.package.solids import solid_of
-from gateway.package.unblock import snapped, touches_by_design
+from gateway.package.travel import drive_limits
+from gateway.package.unblock import drive_freed, snapped, touches_by_design
 
 
 def test_the_asset_stands_on_the_floor_in_metres(asset: Asset) -> None:
@@ -171,12 +172,45 @@ def test_plain_mujoco_sees_contacts_of_parent_and_child() -> None:
     assert ("door", "knob") in touching
 
 
+def jammed() -> tuple[Asset, Pieces]:
+    """A drawer on a box, before a fixed block that holds it up, with a motor on its slide."""
+    plan, _ = cabinet()
+    body, drawer, block = (
+        box([-0.6, -1, -0.5], [0.6, 0.4, 0.5]),
+        box([-0.5, 0.45, -0.5], [0.5, 0.9, 0.5]),
+        box([-0.5, 0.5, 0.505], [0.5, 0.85, 0.9]),
+    )
+    moving = part("drawer", drawer, 0, replace(plan.parts[2].joint, upper=4.0))
+    parts = (plan.parts[0], moving, part("block", block, 0, Joint(JointType.FIXED)))
+    asset, pieces = raw_asset_and_pieces(replace(plan, parts=parts), [textured(x) for x in (body, drawer, block)])
+    driven = replace(asset.bodies[1], dynamics=JointDynamics(damping=5.0, friction=1.0, effort=20.0, velocity=0.5))
+    return replace(asset, bodies=(asset.bodies[0], driven, asset.bodies[2])), pieces
+
+
+def test_a_motor_that_is_held_up_names_the_link_in_its_way() -> None:
+    with pytest.raises(JointBlocked) as caught:
+        drive_limits(jammed()[0])
+    assert (caught.value.part, caught.value.other) == ("drawer", "block")
+
+
+def test_links_that_jam_a_motor_are_excluded_from_contact_with_a_note() -> None:
+    asset = drive_freed(*jammed(), clearance=1e-3)
+    assert asset.excluded == ((1, 2),)
+    assert any("drawer and block" in note for note in asset.notes)
+    assert asset.articulation.links[1].joint.upper == pytest.approx(4.0)
+
+
 def raw_asset(plan: Plan, meshes: list[TexturedMesh]) -> Asset:
+    return raw_asset_and_pieces(plan, meshes)[0]
+
+
+def raw_asset_and_pieces(plan: Plan, meshes: list[TexturedMesh]) -> tuple[Asset, Pieces]:
     """Links as they are, cut into convex pieces and not trimmed apart; model space stands in for metres."""
     solids = [solid_of(Mesh(mesh.vertices, mesh.faces)) for mesh in meshes]
     pieces = Pieces([convex_pieces([solid], 1e-3) for solid in solids], 1e-3)
     inertial = Inertial(1.0, np.zeros(3), np.eye(3))
-    return pieces.apply(Asset("cabinet", plan.articulation(), tuple(Body(mesh, (), inertial) for mesh in meshes)))
+    bodies = tuple(Body(mesh, (), inertial) for mesh in meshes)
+    return pieces.apply(Asset("cabinet", plan.articulation(), bodies)), pieces
 
 
 def test_a_flat_part_is_refused() -> None:
