@@ -25,6 +25,8 @@ CANDIDATES = 4
 """Cuts tried along each axis, at the largest flat faces."""
 LEAST_GAIN = 0.998
 """A cut must leave less than this fraction of the gap, the bonus for convex parts counted, or the solid is halved."""
+GOOD_GAIN = 0.5
+"""A cut that leaves less than this fraction of the gap is taken without a look at the others."""
 FLAT = 0.95
 """Cosine between a face's normal and an axis above which the face is a plane of that axis."""
 CRUMBS = 0.002
@@ -94,6 +96,7 @@ def _best_cut(part: _Part) -> list[_Part]:
     """The parts after the cut that leaves least gap and takes off most that is convex; none if no cut helps."""
     best: list[_Part] = []
     least = part.gap * LEAST_GAIN
+    good = part.gap * GOOD_GAIN
     for normal, offset in _planes(mesh_of(part.solid)):
         parts = _cut(part.solid, normal, offset)
         if len(parts) < 2:
@@ -101,15 +104,17 @@ def _best_cut(part: _Part) -> list[_Part]:
         cost = sum(own.gap - (0.5 * own.volume if own.is_convex else 0.0) for own in parts)
         if cost < least:
             best, least = parts, cost
+        if least < good:
+            break
     return best
 
 
 def _planes(mesh: Mesh) -> list[tuple[Array, float]]:
-    """Normal and offset of the planes, across the coordinate axes, that hold the largest flat areas."""
+    """Normal and offset of the planes, across the coordinate axes, that hold the largest flat areas, largest first."""
     corners = mesh.vertices[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = np.linalg.norm(normals, axis=1)
-    planes = []
+    planes: list[tuple[float, Array, float]] = []
     for axis in range(3):
         flat = np.abs(normals[:, axis]) > FLAT * areas
         low, high = mesh.vertices[:, axis].min(), mesh.vertices[:, axis].max()
@@ -118,5 +123,6 @@ def _planes(mesh: Mesh) -> list[tuple[Array, float]]:
             offset = corners[flat, :, axis].mean(1)
             mine = (offset >= edges[place]) & (offset <= edges[place + 1])
             if weights[place] > 0:
-                planes.append((np.eye(3)[axis], float(np.average(offset[mine], weights=areas[flat][mine]))))
-    return planes
+                average = float(np.average(offset[mine], weights=areas[flat][mine]))
+                planes.append((float(weights[place]), np.eye(3)[axis], average))
+    return [(normal, offset) for _, normal, offset in sorted(planes, key=lambda plane: -plane[0])]

@@ -84,6 +84,15 @@ class Pieces:
                 self._pieces[place[0]][place[1]] = rest
         return True
 
+    def trim_all(self, contacts: Sequence[Contact], poses: Array, clearance: float, most: float) -> bool:
+        """`trim` for each contact whose pieces have not been cut for an earlier one; whether anything was cut."""
+        touched: set[tuple[int, int]] = set()
+        for contact in contacts:
+            pair = {contact.first, contact.second}
+            if touched.isdisjoint(pair) and self.trim(contact, poses, clearance, most):
+                touched |= pair
+        return bool(touched)
+
     def _cut(self, place: tuple[int, int], pose: Array, normal: Array, offset: float) -> tuple[Manifold | None, float]:
         """A piece without what lies beyond a plane of the world frame, and what fraction its link has then lost."""
         link, index = place
@@ -107,15 +116,7 @@ def separate_at_rest(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
     asset = pieces.apply(asset)
     for _ in range(ROUNDS):
         contacts = [c for c in CollisionModel(asset, clearance).contacts(closed) if c.depth > -0.5 * clearance]
-        touched: set[tuple[int, int]] = set()
-        trimmed = False
-        for contact in contacts:
-            if contact.first in touched or contact.second in touched:
-                continue  # its other contact this round was with the piece as it was
-            if pieces.trim(contact, poses, clearance, most=1.0):
-                touched |= {contact.first, contact.second}
-                trimmed = True
-        if not trimmed:
+        if not pieces.trim_all(contacts, poses, clearance, most=1.0):
             break
         asset = pieces.apply(asset)
     return asset

@@ -30,8 +30,8 @@ DEPTH = 0.005
 CATCH_GAP = 0.25
 """A gap below this fraction of the clearance at rest would hold a real motion up, in which parts sag a little: it is
 widened, as `Relief` says ..."""
-RELIEF_CUTS = 40
-"""... in at most so many cuts a joint."""
+RELIEF_ROUNDS = 12
+"""... in at most so many rounds a joint, each of which costs a new collision model."""
 DRIVEN = 0.98
 """A motor must bring its joint so far towards the limit."""
 DRIVE_ROUNDS = 4
@@ -195,16 +195,16 @@ def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others:
     limit, coordinates = 0.0, others.copy()
     for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
         coordinates[index] = value
-        obstacle = _obstacle(model.contacts(coordinates), asset, index, DEPTH)
-        if obstacle is not None:
-            return Travel(limit, _other(obstacle, asset.articulation, index))
+        obstacles = _obstacles(model.contacts(coordinates), asset, index, DEPTH)
+        if obstacles:
+            return Travel(limit, _other(obstacles[0], asset.articulation, index))
         limit = float(value)
     return Travel(limit, -1)
 
 
 def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: Relief) -> Asset:
     """Trim what a joint's part runs into, the others closed, as far as relief goes."""
-    cuts = 0
+    rounds = 0
     pieces.mark()
     coordinates = np.zeros(len(asset.articulation))
     model = CollisionModel(asset, CATCH_GAP * clearance)
@@ -213,16 +213,16 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
         for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
-            while (found := _obstacle(model.contacts(coordinates), asset, index, catch)) is not None:
-                shallow = found.depth <= relief.depth * asset.diagonal and cuts < RELIEF_CUTS
-                if not shallow or not pieces.trim(found, poses, clearance, relief.loss):
+            while found := _obstacles(model.contacts(coordinates), asset, index, catch):
+                shallow = found[0].depth <= relief.depth * asset.diagonal and rounds < RELIEF_ROUNDS
+                if not shallow or not pieces.trim_all(found, poses, clearance, relief.loss):
                     break
-                cuts += 1
+                rounds += 1
                 asset = pieces.apply(asset)
                 model = CollisionModel(asset, CATCH_GAP * clearance)
-            if found is not None and found.depth > DEPTH * asset.diagonal:
+            if found and found[0].depth > DEPTH * asset.diagonal:
                 break
-    if not cuts:
+    if not rounds:
         return asset
     note = f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move"
     return replace(asset, notes=(*asset.notes, note))
@@ -232,21 +232,17 @@ def touching(model: CollisionModel, asset: Asset, index: int, value: float, dept
     """The two links whose contact stops a joint at a coordinate, the others closed; none if it is free."""
     coordinates = np.zeros(len(asset.articulation))
     coordinates[index] = value
-    found = _obstacle(model.contacts(coordinates), asset, index, depth)
-    return set() if found is None else {found.first[0], found.second[0]}
+    found = _obstacles(model.contacts(coordinates), asset, index, depth)
+    return {found[0].first[0], found[0].second[0]} if found else set()
 
 
-def _obstacle(contacts: list[Contact], asset: Asset, index: int, depth: float) -> Contact | None:
-    """The deepest contact of a link that the joint carries with one that it does not, if deeper than a fraction
-    of the diagonal.
+def _obstacles(contacts: list[Contact], asset: Asset, index: int, depth: float) -> list[Contact]:
+    """The contacts of links that the joint carries with links that it does not, deeper than a fraction of the diagonal,
+    the deepest first.
     """
     carried = carried_by(asset.articulation, index)
-    for contact in contacts:
-        if contact.depth <= depth * asset.diagonal:
-            return None
-        if (contact.first[0] in carried) != (contact.second[0] in carried):
-            return contact
-    return None
+    deep = (contact for contact in contacts if contact.depth > depth * asset.diagonal)
+    return [contact for contact in deep if (contact.first[0] in carried) != (contact.second[0] in carried)]
 
 
 def _other(contact: Contact, tree: Articulation, index: int) -> int:
