@@ -15,6 +15,7 @@ from PIL import Image
 
 from articulation.asset import TexturedMesh
 from articulation.files import png
+from articulation.joint import JointType
 from gateway.plans import plan_to_json
 from training.camera import sample_camera
 from training.draw import Split
@@ -28,8 +29,11 @@ from training.scene import pack
 from training.scoring import Truth
 
 SPEC = next(
-    spec for spec in (generate(seed, Split.VAL, "storage_furniture") for seed in range(50)) if 2 <= len(spec.links) <= 4
+    spec
+    for spec in (generate(seed, Split.VAL, "storage_furniture") for seed in range(50))
+    if len(spec.links) == 4 and all(link.joint.type is not JointType.PRISMATIC for link in spec.links)
 )
+"""A small cabinet of hinged doors, whose outline changes when they open."""
 CAMERA = sample_camera(np.random.default_rng(1), Split.VAL, SPEC.half_extent)
 
 
