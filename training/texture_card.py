@@ -36,7 +36,7 @@ PSNR [dB] of base colours over surface points, apart for points that the camera 
 has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs carry the same kinds of mistakes as in
 training. `nearest_visible` copies the photograph's pixel at the nearest point in view, `mean_part_color` the mean
 of the part's picture. Unseen views are whole unlit pictures of the object from a quarter, half and three quarters
-around it, PSNR over the object's pixels, true shapes.
+around it, PSNR over the object's pixels, true shapes, 48 objects.
 
 | split | inputs | method | seen | hidden | unseen views |
 | --- | --- | --- | --- | --- | --- |

@@ -124,8 +124,8 @@ class TextureModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """Read the pictures and a random sample (B, M, 3) of each part's surface."""
         batch = len(points)
         windows = window(view)
-        both = torch.cat([maps(view, windows), maps(view, windows.new_tensor(WHOLE).expand(batch, 3))])
-        features, cells = self.encoder(both)
+        both = maps(view, torch.stack([windows, windows.new_tensor(WHOLE).expand(batch, 3)], 1))
+        features, cells = self.encoder(both.transpose(0, 1).flatten(0, 1))
         seen = observe(view, points, normals)
         tokens = self.point_in(self._inputs(seen, features[:batch], windows))
         cells = [layer(own) for layer, own in zip(self.cell_in, cells.split(batch), strict=True)]

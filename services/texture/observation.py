@@ -89,21 +89,21 @@ def window(view: View) -> Tensor:
 
 
 def maps(view: View, windows: Tensor) -> Tensor:
-    """(B, MAP_CHANNELS, MAP_SIZE, MAP_SIZE) the encoder's picture of a window: three pictures and three masks.
+    """(B, W, MAP_CHANNELS, MAP_SIZE, MAP_SIZE) the encoder's pictures of windows: three pictures and three masks.
 
     Args:
-        windows: (B, 3) as `window` gives, or (0, 0, 1) for the whole picture.
+        windows: (B, W, 3) as `window` gives, or (0, 0, 1) for the whole picture.
     """
     ticks = (torch.arange(MAP_SIZE, device=windows.device) + 0.5) / MAP_SIZE * 2 - 1
     grid = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), -1).flatten(0, 1)
-    image = windows[:, None, :2] + windows[:, None, 2:] * grid
+    image = (windows[:, :, None, :2] + windows[:, :, None, 2:] * grid).flatten(1, 2)
     size = view.object_depth.shape[-1]
     pictures = [_shrink(picture, size) for picture in (view.photograph, view.object_image, view.part_image)]
     colors = torch.cat([sample(picture, image) for picture in pictures], -1) * 2 - 1
     whole, part = at_pixel(view.object_depth, image), at_pixel(view.part_depth, image)
     masks = torch.stack([whole.isfinite(), part.isfinite(), part.isfinite() & (part <= whole + DEPTH_SCALE)], -1)
-    channels = torch.cat([colors, masks.to(colors.dtype)], -1).transpose(1, 2)
-    return channels.reshape(*channels.shape[:2], MAP_SIZE, MAP_SIZE)
+    channels = torch.cat([colors, masks.to(colors.dtype)], -1)
+    return channels.view(len(channels), -1, MAP_SIZE, MAP_SIZE, MAP_CHANNELS).permute(0, 1, 4, 2, 3)
 
 
 def look_up(view: View, points: Tensor, image: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def test_compact_configuration_stays_under_two_million_parameters() -> None:
 
 
 def test_observation_has_the_promised_channels(view: View, surface: tuple[torch.Tensor, ...]) -> None:
-    assert maps(view, window(view)).shape == (BATCH, MAP_CHANNELS, MAP_SIZE, MAP_SIZE)
+    assert maps(view, window(view)[:, None]).shape == (BATCH, 1, MAP_CHANNELS, MAP_SIZE, MAP_SIZE)
     assert observe(view, *surface[:2]).cues.shape == (BATCH, 50, CUE_CHANNELS)
     assert observe(view, *surface[:2]).colors.shape == (BATCH, 50, SOURCES, 3)
 
