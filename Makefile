@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine eval eval-full eval-publish bad-input preview clean
+.PHONY: help setup demo test check format protos bench bench-refine eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,10 @@ eval-full: $(READY) ## the same with all ablations, and VALIDATION objects of th
 
 eval-publish: $(READY) ## bring the report in OUT into docs/
 	$(BIN)/python -m training.eval_publish --out $(OUT)
+
+eval-outside: $(READY) ## reconstruct labelled pictures that the generator did not draw, and score joints and trees
+	$(BIN)/spark up
+	$(BIN)/python -m training.outside.evaluate --out out/outside
 
 bad-input: $(READY) ## what the service makes of cats, text, noise and other pictures without an object, in out/bad-input
 	$(BIN)/spark up

@@ -193,7 +193,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=256, help="parts a step, of all processes")
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
     parser.add_argument("--pictured", type=int, default=192, help="objects pictured together")
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=1e-4, help="2e-4 and more diverged")
     parser.add_argument("--watch", type=int, default=64, help="validation objects judged during training")
     parser.add_argument("--judge", type=int, default=256, help="held-out objects of each split for the model card")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=None, help="compile the network")
