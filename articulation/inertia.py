@@ -17,6 +17,11 @@ _CANONICAL = (np.ones((3, 3)) + np.eye(3)) / 120.0
 """(3, 3) covariance integral of the tetrahedron (0, e_x, e_y, e_z)."""
 
 
+THINNEST = 1e-5
+"""Least second moment of a solid along any direction, relative to the largest: a plate of 0.3 % of its width. Rounding
+leaves thinner ones with principal moments that break the triangle inequality, which simulators refuse."""
+
+
 def is_closed(mesh: Mesh) -> bool:
     """Whether every directed edge has exactly one opposite: a closed, consistently wound surface."""
     edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
@@ -52,8 +57,9 @@ def mesh_inertial(mesh: Mesh, density: float) -> Inertial:
     offset = first / mass
     covariance = density * np.einsum("f,fia,ij,fjb->ab", determinants, corners, _CANONICAL, corners, optimize=True)
     covariance -= mass * np.outer(offset, offset)
-    inertia = np.trace(covariance) * np.eye(3) - covariance
-    return Inertial(mass, reference + offset, (inertia + inertia.T) / 2)
+    spread, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+    covariance = (axes * np.maximum(spread, THINNEST * spread[-1])) @ axes.T
+    return Inertial(mass, reference + offset, np.trace(covariance) * np.eye(3) - covariance)
 
 
 def combine(parts: Sequence[Inertial]) -> Inertial:

@@ -1,7 +1,8 @@
+import mujoco
 import numpy as np
 import pytest
 import trimesh
-from articulations import box_mesh, vectors
+from articulations import box_mesh, unit_vectors, vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,3 +76,18 @@ def test_inertia_about_a_door_s_edge() -> None:
 def test_moments_that_break_the_triangle_inequality_are_not_physical() -> None:
     assert is_physical(Inertial(1.0, np.zeros(3), np.diag([1.0, 2.0, 2.5])))
     assert not is_physical(Inertial(1.0, np.zeros(3), np.diag([1.0, 1.0, 2.5])))
+
+
+@given(unit_vectors(), st.floats(1e-7, 1e-3))
+@settings(max_examples=40, deadline=None)
+def test_mujoco_takes_the_inertia_of_the_thinnest_plate(axis: Array, thickness: float) -> None:
+    box = trimesh.creation.box((1.0, 0.7, thickness))
+    box.apply_transform(trimesh.transformations.rotation_matrix(1.0, axis))
+    inertial = mesh_inertial(Mesh(box.vertices + 3.0, box.faces), 1e6)
+    moments = inertial.inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    full = " ".join(f"{value:.10g}" for value in moments)
+    mujoco.MjModel.from_xml_string(
+        f"<mujoco><worldbody><body><freejoint/><inertial pos='0 0 0' mass='{inertial.mass}' fullinertia='{full}'/>"
+        "</body></worldbody></mujoco>"
+    )
+    assert is_physical(inertial)
