@@ -8,6 +8,8 @@ from pathlib import Path
 
 LINES = 200
 """Most lines of a shipped curve."""
+HIGHEST = 10.0
+"""Numbers above are counts, seconds and decibels, not losses."""
 
 
 def thin(curve: Path, out: Path, lines: int = LINES) -> None:
@@ -34,17 +36,18 @@ def _counted(rows: Sequence[str]) -> dict[str, int]:
 
 
 def draw(curves: Sequence[Path], out: Path) -> None:
-    """One panel a curve: its loss, and every other measure, over the seconds of training, in logarithmic scale."""
+    """One panel a curve: its loss and every other measure that stays below `HIGHEST`, over the seconds of training."""
     from matplotlib import pyplot  # heavy, and not on the machines that train
 
-    figure, panels = pyplot.subplots(1, len(curves), figsize=(4 * len(curves), 3), squeeze=False)
+    figure, panels = pyplot.subplots(1, len(curves), figsize=(3.6 * len(curves), 4.8), squeeze=False)
     for panel, path in zip(panels[0], curves, strict=True):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         for key in sorted({key for row in rows for key in row} - {"step", "seconds", "gradient_norm"}):
             points = [(row["seconds"], row[key]) for row in rows if row.get(key, 0) > 0]
-            panel.plot(*zip(*points, strict=True), label=key, marker="." if len(points) < 30 else None)
+            if len(points) > 1 and max(value for _, value in points) < HIGHEST:
+                panel.plot(*zip(*points, strict=True), label=key, marker="." if len(points) < 30 else None)
         panel.set(title=path.stem.removesuffix("-curve"), xlabel="seconds", yscale="log")
-        panel.legend(fontsize=6)
+        panel.legend(fontsize=6, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     figure.tight_layout()
-    figure.savefig(out, dpi=110)
+    figure.savefig(out, dpi=90)
     pyplot.close(figure)
