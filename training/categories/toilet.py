@@ -33,6 +33,11 @@ def _fits(layout: Mapping[str, Any]) -> bool:
     return bool(layout["flush"] not in ("plate", "none") and layout["foot"] != "wall")
 
 
+def _hinge(y: float, z: float, turn: float) -> Joint:
+    """Of a cover that swings up by `turn` [rad] about its rear edge."""
+    return Joint(JointType.REVOLUTE, np.array(HINGE_AXES["top"]), np.array((0.0, y, z)), 0.0, turn)
+
+
 def build(draw: Draw) -> ObjectSpec:
     layout = draw.layout(LAYOUT, _fits)
     bowl = finish(draw, CERAMIC)
@@ -54,13 +59,7 @@ def build(draw: Draw) -> ObjectSpec:
     turn = math.radians(spread(draw, 95.0))
     seat_z = hinge_z + (thick + GAP if layout["cover"] == "lid and seat" else 0.0)
     if layout["cover"] != "lid":
-        joint = Joint(
-            JointType.REVOLUTE,
-            np.array(HINGE_AXES["top"]),
-            np.array((0.0, top + GAP + thick, seat_z)),
-            0.0,
-            turn,
-        )
+        joint = _hinge(top + GAP + thick, seat_z, turn)
         link = b.link("seat", cover, f"The {cover.words} seat of a toilet, hinged at the rear.", 0, joint)
         _oval(b, link, cover, r - 0.004, length - 0.002, top + GAP, thick, seat_z, hole=0.62)
         top += GAP + thick
@@ -68,13 +67,7 @@ def build(draw: Draw) -> ObjectSpec:
         _oval(b, 0, cover, r - 0.004, length - 0.002, top - 0.001, thick * 0.8, seat_z, hole=0.62)
         top += thick * 0.8
     if layout["cover"] != "seat":
-        joint = Joint(
-            JointType.REVOLUTE,
-            np.array(HINGE_AXES["top"]),
-            np.array((0.0, top + GAP + thick, hinge_z)),
-            0.0,
-            turn,
-        )
+        joint = _hinge(top + GAP + thick, hinge_z, turn)
         link = b.link("lid", cover, f"The {cover.words} lid of a toilet, hinged at the rear.", 0, joint)
         _oval(b, link, cover, r, length, top + GAP, thick, hinge_z, hole=0.0)
         for x in (-0.07, 0.07):
