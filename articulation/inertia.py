@@ -20,14 +20,11 @@ _CANONICAL = (np.ones((3, 3)) + np.eye(3)) / 120.0
 THINNEST = 1e-5
 """Least second moment of a solid along any direction, relative to the largest: a plate of 0.3 % of its width. Rounding
 leaves thinner ones with principal moments that break the triangle inequality, which simulators refuse."""
-
-
-def is_closed(mesh: Mesh) -> bool:
-    """Whether every directed edge has exactly one opposite: a closed, consistently wound surface."""
-    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    forward, counts = np.unique(edges, axis=0, return_counts=True)
-    backward = np.unique(edges[:, ::-1], axis=0)
-    return bool((counts == 1).all() and forward.shape == backward.shape and (forward == backward).all())
+THINNEST_SIDE = 2e-3
+"""Least side of the box that stands for a mesh whose inertia is not that of a solid [m]. Bodies whose least moment is
+below that of a cube with this side are too light for simulators."""
+ROUNDING = 1e-6
+"""Second moments below zero by less than this fraction of the largest are zero."""
 
 
 def volume(mesh: Mesh) -> float:
@@ -45,7 +42,8 @@ def mesh_inertial(mesh: Mesh, density: float) -> Inertial:
         density: [kg/m^3], positive.
 
     Raises:
-        InvalidMesh: the mesh encloses no positive volume.
+        InvalidMesh: the mesh encloses no positive volume, or no solid within its box can have these integrals, as
+            happens to torn meshes and to those that intersect themselves.
     """
     reference = mesh.vertices.mean(0)
     corners = mesh.vertices[mesh.faces] - reference
@@ -58,8 +56,28 @@ def mesh_inertial(mesh: Mesh, density: float) -> Inertial:
     covariance = density * np.einsum("f,fia,ij,fjb->ab", determinants, corners, _CANONICAL, corners, optimize=True)
     covariance -= mass * np.outer(offset, offset)
     spread, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    longest = float(np.linalg.norm(high - low))
+    beside = np.maximum(low - reference - offset, reference + offset - high).max() > ROUNDING * longest
+    if beside or spread[0] < -ROUNDING * spread[-1] or spread[-1] > mass * longest**2 / 4:
+        raise InvalidMesh("no solid within its box has its integrals")
     covariance = (axes * np.maximum(spread, THINNEST * spread[-1])) @ axes.T
     return Inertial(mass, reference + offset, np.trace(covariance) * np.eye(3) - covariance)
+
+
+def link_inertial(mesh: Mesh, density: float) -> Inertial:
+    """Mass properties that a simulator takes, of any mesh: its own, or of the box around it where it has none."""
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    sides = np.maximum(high - low, max(THINNEST_SIDE, np.sqrt(THINNEST) * float((high - low).max())))
+    try:
+        own = mesh_inertial(mesh, density)
+        lightest = density * THINNEST_SIDE**5 / 6
+        if own.mass <= density * sides.prod() and np.linalg.eigvalsh(own.inertia)[0] >= lightest:
+            return own
+    except InvalidMesh:
+        pass
+    mass = density * float(sides.prod())
+    return Inertial(mass, (low + high) / 2, mass / 12 * np.diag(sides @ sides - sides**2))
 
 
 def combine(parts: Sequence[Inertial]) -> Inertial:
@@ -68,17 +86,6 @@ def combine(parts: Sequence[Inertial]) -> Inertial:
     center = sum((part.mass * part.center for part in parts), np.zeros(3)) / mass
     inertia = sum((part.inertia + part.mass * _point_inertia(part.center - center) for part in parts), np.zeros((3, 3)))
     return Inertial(mass, center, inertia)
-
-
-def solid_inertial(mesh: Mesh, pieces: Sequence[Mesh], density: float) -> Inertial:
-    """Mass properties of a link: of its mesh when that is closed, else of its convex pieces.
-
-    Raises:
-        InvalidMesh: neither encloses a positive volume.
-    """
-    if is_closed(mesh) and volume(mesh) > 0:
-        return mesh_inertial(mesh, density)
-    return combine([mesh_inertial(piece, density) for piece in pieces])
 
 
 def about_axis(inertial: Inertial, origin: Array, axis: Array) -> float:

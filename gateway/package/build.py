@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from manifold3d import Manifold
 
-from articulation.asset import Asset, Body, Inertial, TexturedMesh
+from articulation.asset import Asset, Body, TexturedMesh
 from articulation.frames import UrdfFrame
-from articulation.inertia import combine, mesh_inertial
+from articulation.inertia import link_inertial
 from articulation.plan import Plan
 from articulation.tree import Articulation
 from gateway.package.cavities import INSIDE, Room, carve_all, rooms, surface_points
@@ -33,8 +33,6 @@ SPACING = 0.02
 """Distance of the points that say where a part is, as a fraction of the diagonal."""
 FLAT = 1e-6
 """A mesh is flat when its hull's volume is below this fraction of its diagonal's cube."""
-DUST = 1e-10
-"""Pieces of less volume [m^3] are what rounding leaves of a cut, and weigh nothing."""
 
 
 def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_pieces: int = MAX_PIECES) -> Asset:
@@ -76,7 +74,10 @@ def _assemble(
     with ThreadPoolExecutor(2) as threads:
         hulls = list(threads.map(lambda own: convex_pieces(own, THINNEST * diagonal, most_pieces), carved))
     hulls = [own or [solid.hull()] for own, solid in zip(hulls, solids, strict=True)]
-    inertials = [_inertial(own, effective_density(link.material)) for own, link in zip(carved, tree, strict=True)]
+    inertials = [
+        link_inertial(mesh_of(Manifold.compose(own)), effective_density(link.material))
+        for own, link in zip(carved, tree, strict=True)
+    ]
     pieces = Pieces(hulls, THINNEST * diagonal)
     bodies = tuple(Body(visual, (), inertial) for visual, inertial in zip(visuals, inertials, strict=True))
     asset = separate_at_rest(Asset(name, tree, bodies, tuple(notes)), pieces, CLEARANCE * diagonal)
@@ -114,7 +115,3 @@ def _make_room(tree: Articulation, solids: Sequence[Manifold], diagonal: float, 
                 wanted += rooms(points, joint, around, CLEARANCE * diagonal, inside)
         carved.append(carve_all([solid], wanted))
     return carved
-
-
-def _inertial(solids: list[Manifold], density: float) -> Inertial:
-    return combine([mesh_inertial(mesh_of(solid), density) for solid in solids if solid.volume() > DUST])

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from articulation.asset import Mesh, TexturedMesh
 from articulation.inertia import volume
 from articulation.typing import Array, IntArray
-from gateway.package.solids import mesh_of, solid_of
+from gateway.package.solids import mesh_of, simplify, solid_of
 
 DEBRIS_EXTENT = 0.1
 """A loose piece is debris when its box's diagonal is below this fraction of the whole part's ..."""
@@ -44,10 +44,9 @@ def drop_debris(mesh: TexturedMesh) -> TexturedMesh:
 def lighter(vertices: Array, faces: IntArray, detail: float) -> tuple[Array, IntArray]:
     """A closed mesh (V, 3), (F, 3) with far fewer faces, no point moved further than `detail`; others as they are."""
     solid = solid_of(Mesh(vertices, faces)) if len(faces) else None
-    simple = None if solid is None else solid.simplify(detail)
-    if simple is None or simple.is_empty():
+    if solid is None:
         return vertices, faces
-    mesh = mesh_of(simple)
+    mesh = mesh_of(simplify(solid, detail))
     return mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32)
 
 
@@ -64,10 +63,7 @@ def close(mesh: Mesh) -> Manifold | None:
     if volume(surface) < 0:
         surface = Mesh(surface.vertices, surface.faces[:, ::-1])
     solid = solid_of(surface)
-    if solid is None:
-        return None
-    simple = solid.simplify(SIMPLIFY * float(np.linalg.norm(merged.extents)))
-    return solid if simple.is_empty() else simple
+    return None if solid is None else simplify(solid, SIMPLIFY * float(np.linalg.norm(merged.extents)))
 
 
 def _merged(mesh: Mesh) -> IntArray:

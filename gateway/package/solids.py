@@ -11,6 +11,8 @@ from articulation.typing import Array
 
 HULL_DIRECTIONS = 128
 """A hull keeps its extreme points in about so many directions."""
+KEPT_VOLUME = 0.05
+"""Simplifying may change a solid's volume by this fraction."""
 
 
 def solid_of(mesh: Mesh) -> Manifold | None:
@@ -25,6 +27,19 @@ def mesh_of(solid: Manifold) -> Mesh:
     """The boundary of a solid that is not empty."""
     mesh = solid.to_mesh()
     return Mesh(np.asarray(mesh.vert_properties[:, :3]), np.asarray(mesh.tri_verts))
+
+
+def simplify(solid: Manifold, detail: float) -> Manifold:
+    """The solid with less detail [length unit], or with all of it where simplifying would not keep its volume.
+
+    Plates thinner than a few times the detail collapse, so that it is halved until they stand.
+    """
+    volume = solid.volume()
+    for tolerance in (detail, detail / 2, detail / 4, detail / 8):
+        simple = solid.simplify(tolerance)
+        if abs(simple.volume() - volume) <= KEPT_VOLUME * volume:
+            return simple
+    return solid
 
 
 def hull_of(points: Array) -> Manifold:

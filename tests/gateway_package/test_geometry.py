@@ -54,6 +54,16 @@ def test_an_inside_out_mesh_is_turned() -> None:
     assert solid.volume() == pytest.approx(8)
 
 
+def test_a_thin_panel_keeps_its_volume() -> None:
+    """Louvres on a leaf so thin that simplifying to a fixed detail would let its faces pass through each other."""
+    slats = [box([-0.3, y, 0.0], [0.3, y + 0.05, 0.006]) for y in np.arange(-0.9, 0.9, 0.1)]
+    leaf = trimesh.boolean.union([box([-0.3, -0.9, -0.004], [0.3, 0.9, 0.002]), *slats])
+    turned = leaf.apply_transform(trimesh.transformations.rotation_matrix(0.3, [1, 1, 0])).subdivide()
+    solid = close(mesh(turned))
+    assert solid is not None
+    assert solid.volume() == pytest.approx(turned.volume, rel=0.05)
+
+
 def test_a_hollow_box_becomes_its_walls() -> None:
     solid = solid_of(mesh(hollow([-1, -1, -1], [1, 1, 1], 0.1, 2)))
     pieces = convex_pieces([solid], 0.001)
