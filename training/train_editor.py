@@ -39,7 +39,7 @@ RIM_WEIGHT, HIDDEN_WEIGHT = 4.0, 1.0
 EDGE_WEIGHT, COVERAGE_WEIGHT, OVERLAP_WEIGHT = 1.0, 0.3, 0.1
 RENEW_EVERY = 8
 """Steps between looks at whether new views are due."""
-USES = 2
+USES = 5
 """How often an edit is learnt from, on average and under ever other plans, before its view makes room."""
 HELD_OUT_SEED = 1_000_000
 
@@ -53,7 +53,7 @@ class Settings:
     layers: int = 2
     head_width: int = 16
     batch: int = 128
-    views: int = 4096
+    views: int = 2048
     chunk: int = 32
     judged: int = 256
     log_every: int = 100

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn.functional import interpolate
 from transformers import Qwen3VLForConditionalGeneration
 
 from services.vlm.prompt import MODEL_PROMPT
@@ -15,6 +17,7 @@ from training.vlm_model import ModelSize
 from training.vlm_tokenizer import END, IMAGE, PAD, START, VISION_END, VISION_START, save_tokenizer
 
 SHARD = "15MB"
+PLACES = "model.visual.pos_embed.weight"
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -76,7 +79,10 @@ def write_folder(
 
 
 def same_model(folder: Path, model: Qwen3VLForConditionalGeneration, tokenizer: Tokenizer) -> dict[str, Tensor]:
-    """The weights in a folder, where they are of the model's shapes and under the same vocabulary; else none."""
+    """The weights in a folder, where they are of the model's shapes and under the same vocabulary; else none.
+
+    A model that sees pictures of another size takes the place embeddings by interpolation.
+    """
     if not (folder / "config.json").exists() or not (folder / "tokenizer.json").exists():
         return {}
     if Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab() != tokenizer.get_vocab():
@@ -84,4 +90,14 @@ def same_model(folder: Path, model: Qwen3VLForConditionalGeneration, tokenizer: 
     stored = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype="float32", local_files_only=True)
     weights = {name: value.detach() for name, value in stored.named_parameters()}
     shapes = {name: value.shape for name, value in model.named_parameters()}
+    weights[PLACES] = resampled(weights[PLACES], shapes[PLACES][0])
     return weights if {name: value.shape for name, value in weights.items()} == shapes else {}
+
+
+def resampled(places: Tensor, count: int) -> Tensor:
+    """Embeddings of the places of a square grid, row by row, (N, W) -> (count, W)."""
+    old, new = math.isqrt(len(places)), math.isqrt(count)
+    if old == new:
+        return places
+    grid = places.T.unflatten(1, (old, old))[None]
+    return interpolate(grid, (new, new), mode="bilinear", align_corners=True)[0].flatten(1).T.contiguous()

@@ -30,7 +30,7 @@ class ModelSize:
         patch: side of a patch [px]; 2 x 2 patches make one image token.
     """
 
-    image: int = 320
+    image: int = 384
     patch: int = 16
     vision_width: int = 256
     vision_depth: int = 8

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 from plan_folders import write_random_folder
-from transformers import AutoImageProcessor
+from transformers import AutoImageProcessor, AutoModelForImageTextToText
+from transformers.vision_utils import get_vision_interpolation_indices_and_weights
 
-from training.vlm_folder import same_model
+from training.vlm_folder import PLACES, same_model
 from training.vlm_loss import DECISION_WEIGHT, soft_targets
 from training.vlm_model import (
     TOY,
@@ -82,6 +83,22 @@ def test_stored_weights_go_into_a_model_like_theirs_only(tmp_path: Path) -> None
     assert stored.keys() == dict(model.named_parameters()).keys()
     assert not same_model(tmp_path, build_model(replace(TOY, text_mlp=320), VOCABULARY), TOKENIZER)
     assert not same_model(tmp_path / "none", model, TOKENIZER)
+
+
+def test_weights_for_smaller_pictures_see_larger_ones_as_the_stock_model_does(tmp_path: Path) -> None:
+    write_random_folder(tmp_path)
+    size = replace(TOY, image=TOY.image * 3 // 2)
+    stock = AutoModelForImageTextToText.from_pretrained(
+        tmp_path, dtype="float32"
+    ).model.visual.pos_embed.weight.detach()
+    larger = torch.tensor([[1, 2 * size.grid, 2 * size.grid]])
+    taps, weights = get_vision_interpolation_indices_and_weights(
+        larger, 2 * TOY.grid, mode="bilinear", align_corners=True, spatial_merge_size=2
+    )
+    expected = (stock[taps] * weights[..., None]).sum(1)
+    places = same_model(tmp_path, build_model(size, VOCABULARY), TOKENIZER)[PLACES]
+    in_order = places.unflatten(0, (size.grid, 2, size.grid, 2)).transpose(1, 2).flatten(0, 3)
+    torch.testing.assert_close(in_order, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_the_compact_model_keeps_to_its_size() -> None:

@@ -1,4 +1,4 @@
-"""Toilets: a bowl with lid, seat or both, a tank with lever or buttons, or hung on a wall."""
+"""Toilets: a bowl with lid, seat or both, a tank with lever or buttons in front, or hung on a wall."""
 
 from __future__ import annotations
 
@@ -162,12 +162,8 @@ def _tank(
         b.box(link, metal, (x0, y - 0.01, z1 + 0.016), (x1, y + 0.01, z1 + 0.028))
         return
     count = 1 if flush == "one button" else 2
-    for i in range(count):
-        x = (i - (count - 1) / 2) * 0.075
-        y0, radius = top + 0.03, 0.028
-        z = (z0 + z1) / 2
-        travel = 0.01 * longest
-        joint = Joint(JointType.PRISMATIC, np.array((0.0, -1.0, 0.0)), np.array((x, y0 + 0.015, z)), 0.0, travel)
-        link = b.link("button", metal, f"A {metal.words} flush button of a toilet.", 0, joint)
-        b.cylinder(link, metal, (x, y0 + travel + 0.004, z), "y", radius, 0.006)
-        b.cylinder(0, look, (x, y0 + travel / 2, z), "y", radius + 0.008, travel, inner=radius + 0.003)
+    y = top - 0.06
+    for i in range(count):  # in front: on top, a view from below would not show them
+        x = (i - (count - 1) / 2) * 0.08
+        low, high = (x - 0.032, y - 0.024, z1), (x + 0.032, y + 0.024, z1 + 0.004)
+        button(b, metal, low, high, longest, f"A {metal.words} flush button of a toilet.", parent=0)
