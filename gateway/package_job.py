@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from articulation.asset import TexturedMesh
+from articulation.errors import InvalidMesh
 from articulation.files import png
 from gateway.images import read_rgb
 from gateway.meshes import read_textured_glb
 from gateway.package.build import build_asset
 from gateway.package.convex import MAX_PIECES
-from gateway.package.errors import AssetRejected
+from gateway.package.errors import AssetRejected, UnusableMesh
 from gateway.package.preview import render_preview
 from gateway.package.validate import validate
 from gateway.package.write import PREVIEW, URDF, write_asset
@@ -37,7 +39,9 @@ def package(
     Raises:
         gateway.package.errors.PackageError: no asset passes its checks.
     """
-    asset = build_asset(plan_from_json(plan), [read_textured_glb(data) for data in meshes], name, most_pieces)
+    planned = plan_from_json(plan)
+    surfaces = [_read(part.name, data) for part, data in zip(planned.parts, meshes, strict=True)]
+    asset = build_asset(planned, surfaces, name, most_pieces)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in write_asset(asset, folder)}
@@ -46,3 +50,10 @@ def package(
             raise AssetRejected(found.problems)
         files[PREVIEW] = png(render_preview(folder / URDF, read_rgb(image)))
     return files, found.to_json() | {"notes": list(asset.notes)}
+
+
+def _read(part: str, data: bytes) -> TexturedMesh:
+    try:
+        return read_textured_glb(data)
+    except InvalidMesh as error:
+        raise UnusableMesh(part, f"its mesh {error}") from error

@@ -23,7 +23,7 @@ from gateway.package.matter import effective_density
 from gateway.package.separate import Pieces, separate_at_rest
 from gateway.package.solids import extent, hull_of, mesh_of, vertices_of
 from gateway.package.travel import carried_by, fit_limits, relieve_all
-from gateway.package.unblock import drive_freed, unblock
+from gateway.package.unblock import drawn_out, drive_freed, unblock, with_joint
 
 CLEARANCE = 0.001
 """Gap between the collision shapes of the closed object, as a fraction of its diagonal."""
@@ -33,6 +33,8 @@ SPACING = 0.02
 """Distance of the points that say where a part is, as a fraction of the diagonal."""
 FLAT = 1e-6
 """A mesh is flat when its hull's volume is below this fraction of its diagonal's cube."""
+SPECK = 1e-12
+"""Simulators refuse meshes of little more volume than nothing; this is a cube of a tenth of a millimetre [m^3]."""
 
 
 def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_pieces: int = MAX_PIECES) -> Asset:
@@ -47,16 +49,36 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_piec
     Raises:
         UnusableMesh: a part has no surface, or encloses nothing.
         JointBlocked: a joint cannot travel.
+        AssetRejected: MuJoCo refuses the collision shapes.
     """
     frame = UrdfFrame(plan.size / 2, floor=min(float(mesh.vertices[:, 1].min()) for mesh in meshes))
     tree = Articulation(tuple(replace(link, joint=frame.joint(link.joint)) for link in plan.articulation()))
     visuals = [replace(mesh, vertices=frame.points(mesh.vertices)) for mesh in map(drop_debris, meshes)]
     notes: list[str] = []
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
-    try:
-        return _assemble(name, tree, visuals, solids, notes, INSIDE, most_pieces)
-    except JointBlocked:
-        return _assemble(name, tree, visuals, solids, notes, 0.0, most_pieces)
+    inside = INSIDE
+    while True:
+        try:
+            return _assemble(name, tree, visuals, solids, notes, inside, most_pieces)
+        except JointBlocked as error:
+            if inside == 0.0:
+                tree = _draw_out(tree, visuals, error)
+                notes.append(f"{error.part}, which turns about no line inside its parent, is drawn out")
+            inside = 0.0
+
+
+def _draw_out(tree: Articulation, visuals: Sequence[TexturedMesh], blocked: JointBlocked) -> Articulation:
+    """The tree with a slide for the joint that is blocked.
+
+    Raises:
+        JointBlocked: the same, of a part that cannot be drawn out.
+    """
+    index = next(i for i, link in enumerate(tree) if link.name == blocked.part)
+    link = tree.links[index]
+    slide = drawn_out(link.joint, visuals[index].vertices, visuals[link.parent].vertices)
+    if slide is None or blocked.other != tree.links[link.parent].name:
+        raise blocked
+    return with_joint(tree, index, slide)
 
 
 def _assemble(
@@ -93,10 +115,10 @@ def _assemble(
 def _solid(part: str, mesh: TexturedMesh, notes: list[str]) -> Manifold:
     """The solid that a part's mesh bounds, or the hull of a mesh that bounds none."""
     solid = close(mesh)
-    if solid is not None:
+    if solid is not None and solid.hull().volume() > SPECK:
         return solid
     hull = hull_of(mesh.vertices)
-    if hull.is_empty() or hull.volume() < FLAT * float(np.linalg.norm(extent(hull))) ** 3:
+    if hull.is_empty() or hull.volume() < max(SPECK, FLAT * float(np.linalg.norm(extent(hull))) ** 3):
         raise UnusableMesh(part, "its mesh is flat")
     notes.append(f"{part} has no closed surface: its convex hull stands for its mass and its collision shape")
     return hull

@@ -57,10 +57,9 @@ def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: 
         No room for a part that lies mostly outside its parent's box: it only touches.
     """
     axes = joint_frame(joint.axis)
-    local, around = points @ axes.T, parent @ axes.T
+    local = points @ axes.T
     low, high = local.min(0), local.max(0)
-    common = np.minimum(high, around.max(0)) - np.maximum(low, around.min(0))
-    if np.prod(np.maximum(common, 0.0) / np.maximum(high - low, 1e-9)) < inside:
+    if inside_fraction(local, parent @ axes.T) < inside:
         return []
     slides = joint.type is JointType.PRISMATIC
     direction = 0 if slides else 1 + int(np.argmin((high - low)[1:]))
@@ -70,6 +69,13 @@ def rooms(points: Array, joint: Joint, parent: Array, clearance: float, inside: 
         if slides:
             box[:, 0] += (min(joint.lower, 0.0), max(joint.upper, 0.0))
     return [Room(axes, box[0], box[1]) for box in boxes]
+
+
+def inside_fraction(points: Array, around: Array) -> float:
+    """How much of the box of points (N, 3) lies inside that of others (M, 3), as a fraction of its volume."""
+    low, high = points.min(0), points.max(0)
+    common = np.minimum(high, around.max(0)) - np.maximum(low, around.min(0))
+    return float(np.prod(np.maximum(common, 0.0) / np.maximum(high - low, 1e-9)))
 
 
 def _slabs(local: Array, direction: int) -> list[Array]:

@@ -11,6 +11,7 @@ from articulation.asset import Asset
 from articulation.files import collision_files
 from articulation.mjcf import write_mjcf
 from articulation.typing import Array
+from gateway.package.errors import AssetRejected
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +40,16 @@ class CollisionModel:
     """
 
     def __init__(self, asset: Asset, margin: float = 0.0) -> None:
-        """Compile the asset; contacts count from a gap of `margin` [m] on."""
+        """Compile the asset; contacts count from a gap of `margin` [m] on.
+
+        Raises:
+            AssetRejected: MuJoCo refuses it.
+        """
         files = collision_files(asset)
-        self._model = mujoco.MjModel.from_xml_string(write_mjcf(asset, visuals=False).decode(), files)
+        try:
+            self._model = mujoco.MjModel.from_xml_string(write_mjcf(asset, visuals=False).decode(), files)
+        except ValueError as error:
+            raise AssetRejected((f"MuJoCo refuses it: {error}",)) from error
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_FILTERPARENT
         self._model.geom_margin[:] = margin / 2
         self._data = mujoco.MjData(self._model)

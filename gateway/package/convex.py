@@ -11,7 +11,7 @@ from manifold3d import Manifold
 
 from articulation.asset import Mesh
 from articulation.typing import Array
-from gateway.package.solids import extent, hull_of, mesh_of, split, vertices_of
+from gateway.package.solids import extent, hull_of, is_sliver, mesh_of, split, vertices_of
 
 CONVEX = 0.1
 """A solid whose hull is larger by less than this fraction of the hull's volume counts as convex."""
@@ -76,7 +76,7 @@ def _worth(solids: list[Manifold], thinnest: float) -> list[Manifold]:
     kept, left = [], CRUMBS * sum(solid.volume() for solid in solids)
     for solid in sorted(solids, key=lambda solid: float(solid.volume())):
         left -= solid.volume()
-        if left < 0 and extent(solid).min() >= thinnest:
+        if left < 0 and not is_sliver(solid, thinnest):
             kept.append(solid)
     return kept
 

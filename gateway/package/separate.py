@@ -16,7 +16,7 @@ from articulation.asset import Asset
 from articulation.kinematics import link_poses
 from articulation.typing import Array
 from gateway.package.contacts import CollisionModel, Contact
-from gateway.package.solids import clip, extent, hull_of, mesh_of, vertices_of
+from gateway.package.solids import clip, hull_of, is_sliver, mesh_of, vertices_of
 
 ROUNDS = 12
 """Rounds of trimming at rest."""
@@ -104,7 +104,7 @@ class Pieces:
         if not kept.is_empty():
             kept = hull_of(vertices_of(kept))
         left = sum(own.volume() for own in self.of(link)) - piece.volume()
-        if kept.is_empty() or extent(kept).min() < self._thinnest:
+        if is_sliver(kept, self._thinnest):
             return None, 1 - left / self._whole[link] if left else np.inf
         return kept, float(1 - (left + kept.volume()) / self._whole[link])
 

@@ -73,6 +73,11 @@ def extent(solid: Manifold) -> Array:
     return sides
 
 
+def is_sliver(solid: Manifold, thinnest: float) -> bool:
+    """Whether a solid is thinner [length unit] than simulators like; slanted plates are so by their volume alone."""
+    return bool(solid.is_empty() or extent(solid).min() < thinnest or solid.volume() < thinnest**3)
+
+
 def _directions() -> Array:
     """(HULL_DIRECTIONS + 26, 3) directions: a Fibonacci sphere, and all corners, edges and faces of a cube."""
     index = np.arange(HULL_DIRECTIONS) + 0.5

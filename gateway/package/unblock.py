@@ -2,7 +2,8 @@
 
 Hinges of generated plans lie a little beside the true ones, and a leaf that turns about a line inside its frame is
 stuck. In order: the hinge moves onto the nearest edge of its part's box; more is trimmed off the collision shapes
-around the hinge; the pair is excluded from contact, if it touches in the first degrees alone.
+around the hinge; the pair is excluded from contact, if it touches in the first degrees alone; the joint opens the other
+way. A part inside its parent that turns about no line was taken for a door, and is drawn out instead.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from articulation.asset import Asset
 from articulation.joint import Joint, JointType
 from articulation.tree import Articulation
 from articulation.typing import Array
-from gateway.package.cavities import joint_frame
+from gateway.package.cavities import INSIDE, inside_fraction, joint_frame
 from gateway.package.contacts import CollisionModel
 from gateway.package.errors import JointBlocked
 from gateway.package.separate import Pieces
@@ -34,11 +35,14 @@ from gateway.package.travel import (
 )
 
 STUCK = 0.3
-"""A joint that is free over less than this fraction of its planned range is tried another way."""
+"""A joint that is free over less than this fraction of its planned range is tried another way; one that is blocked is
+turned round only if it is then free over more."""
 GOOD = 0.5
 """A remedy that frees this fraction of the planned range is taken at once; else the best one is."""
 FREED = 6
 """Most remedies for joints that a motor could not move."""
+DRAWN = 0.7
+"""A part that is drawn out goes so far, as a fraction of its length."""
 FIRST = 0.15
 """Contact over this fraction of the range, from the closed state, is by design."""
 
@@ -51,11 +55,13 @@ class Remedy:
         asset: with the change.
         relief: how much may be trimmed for it.
         note: what was changed, for the report.
+        least: fraction of the planned range that it must free.
     """
 
     asset: Asset
     relief: Relief
     note: str
+    least: float = LEAST_TRAVEL
 
 
 def unblock(asset: Asset, pieces: Pieces, clearance: float) -> tuple[Asset, Pieces]:
@@ -69,7 +75,7 @@ def unblock(asset: Asset, pieces: Pieces, clearance: float) -> tuple[Asset, Piec
             trial = pieces.copy()
             changed = relieve(trial.apply(remedy.asset), trial, index, clearance, remedy.relief)
             fraction = free_travel(CollisionModel(changed), changed, index).fraction
-            if fraction > most and fraction >= LEAST_TRAVEL:
+            if fraction > most and fraction >= remedy.least:
                 noted = replace(changed, notes=(*changed.notes, remedy.note))
                 best, most = (noted, trial), fraction
             if most >= GOOD:
@@ -111,7 +117,7 @@ def _remedies(asset: Asset, index: int, free: FreeTravel) -> Iterator[Remedy]:
     link = asset.articulation.links[index]
     if link.joint.type is not JointType.PRISMATIC:
         for joint in snapped(link.joint, asset.bodies[index].visual.vertices):
-            moved = _with_joint(asset, index, joint)
+            moved = replace(asset, articulation=with_joint(asset.articulation, index, joint))
             yield Remedy(moved, RELIEF, f"the hinge of {link.name} was moved onto an edge of its box")
     if free.fraction >= LEAST_TRAVEL:
         return
@@ -122,6 +128,10 @@ def _remedies(asset: Asset, index: int, free: FreeTravel) -> Iterator[Remedy]:
         parent = asset.articulation.links[link.parent].name
         excluded = replace(asset, excluded=(*asset.excluded, (link.parent, index)))
         yield Remedy(excluded, RELIEF, f"{link.name} and {parent}, which touch near the closed state, do not collide")
+    turns = snapped(link.joint, asset.bodies[index].visual.vertices) if link.joint.type.rotates else []
+    for joint in (link.joint, *turns):
+        turned = replace(asset, articulation=with_joint(asset.articulation, index, reversed_joint(joint)))
+        yield Remedy(turned, RELIEF, f"{link.name}, which was blocked, opens the other way", STUCK)
 
 
 def snapped(joint: Joint, points: Array) -> list[Joint]:
@@ -145,6 +155,32 @@ def snapped(joint: Joint, points: Array) -> list[Joint]:
     return [replace(joint, origin=axes.T @ place) for place in places]
 
 
+def reversed_joint(joint: Joint) -> Joint:
+    """The joint that opens the other way, to positive coordinates."""
+    if joint.upper > 0:
+        return replace(joint, axis=-joint.axis)
+    return replace(joint, lower=-joint.upper, upper=-joint.lower)
+
+
+def drawn_out(joint: Joint, points: Array, parent: Array) -> Joint | None:
+    """A slide through the face of the parent's box that the part is nearest to; None for a part that does not turn, or
+    does not lie mostly inside its parent.
+
+    Args:
+        joint: of the part.
+        points: (N, 3) of the part, in the joint's frame of reference.
+        parent: (M, 3) of its parent.
+    """
+    low, high = points.min(0), points.max(0)
+    if not joint.type.rotates or inside_fraction(points, parent) < INSIDE:
+        return None
+    gaps = np.concatenate([parent.max(0) - high, low - parent.min(0)])
+    face = int(np.argmin(gaps))
+    axis = np.eye(3)[face % 3] * (1 if face < 3 else -1)
+    travel = DRAWN * float((high - low)[face % 3])
+    return replace(joint, type=JointType.PRISMATIC, axis=axis, origin=(low + high) / 2, lower=0.0, upper=travel)
+
+
 def touches_by_design(asset: Asset, index: int) -> bool:
     """Whether a link and its parent overlap in the first part of its travel alone."""
     end = asset.articulation.links[index].joint.upper
@@ -156,7 +192,8 @@ def touches_by_design(asset: Asset, index: int) -> bool:
     return not any(touching(model, asset, index, value, DEPTH) == pair for value in later)
 
 
-def _with_joint(asset: Asset, index: int, joint: Joint) -> Asset:
-    links = list(asset.articulation.links)
+def with_joint(tree: Articulation, index: int, joint: Joint) -> Articulation:
+    """The tree with another joint for one link."""
+    links = list(tree.links)
     links[index] = replace(links[index], joint=joint)
-    return replace(asset, articulation=Articulation(tuple(links)))
+    return Articulation(tuple(links))

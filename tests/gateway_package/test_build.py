@@ -9,20 +9,25 @@ from cabinets import CAMERA, box, cabinet, hollow, part, textured
 
 from articulation.asset import Asset, Body, Inertial, JointDynamics, Mesh, TexturedMesh
 from articulation.files import collision_files
+from articulation.inertia import is_physical
 from articulation.joint import Joint, JointType
 from articulation.kinematics import forward_kinematics
 from articulation.materials import MATERIALS
 from articulation.mjcf import write_mjcf
 from articulation.plan import Plan
+from gateway.meshes import write_glb
 from gateway.package.build import build_asset
 from gateway.package.contacts import CollisionModel
 from gateway.package.convex import convex_pieces
 from gateway.package.errors import AssetRejected, JointBlocked, PackageError, UnusableMesh
 from gateway.package.matter import FILL, effective_density
+from gateway.package.mujoco_check import MujocoCheck
 from gateway.package.separate import Pieces
 from gateway.package.solids import solid_of
 from gateway.package.travel import drive_limits
-from gateway.package.unblock import drive_freed, snapped, touches_by_design
+from gateway.package.unblock import DRAWN, drawn_out, drive_freed, snapped, touches_by_design
+from gateway.package_job import package
+from gateway.plans import plan_to_json
 
 
 def test_the_asset_stands_on_the_floor_in_metres(asset: Asset) -> None:
@@ -127,6 +132,43 @@ def test_a_hinge_that_works_stays_where_it_is_planned(asset: Asset) -> None:
     assert not asset.excluded
 
 
+def with_joint(plan: Plan, index: int, joint: Joint) -> Plan:
+    parts = list(plan.parts)
+    parts[index] = replace(parts[index], joint=joint)
+    return replace(plan, parts=tuple(parts))
+
+
+def test_a_drawer_that_was_taken_for_a_door_is_drawn_out() -> None:
+    plan, meshes = cabinet(solid_body=True)
+    axis = np.array([-0.27, -0.09, 0.96])
+    turning = Joint(JointType.CONTINUOUS, axis / np.linalg.norm(axis), np.array([0.54, 0.5, 0.05]))
+    asset = build_asset(with_joint(plan, 2, turning), meshes, "cabinet")
+    joint = asset.articulation.links[2].joint
+    assert joint.type is JointType.PRISMATIC
+    assert np.allclose(joint.axis, [1, 0, 0])
+    assert joint.upper == pytest.approx(DRAWN * 0.45, rel=0.05)
+    assert any("drawer" in note and "drawn out" in note for note in asset.notes)
+
+
+def test_a_part_beside_its_parent_is_not_drawn_out() -> None:
+    hinge = Joint(JointType.REVOLUTE, np.array([0.0, 1, 0]), np.zeros(3), 0.0, 1.5)
+    leaf, body = np.array([[1.0, 0, 0], [1.1, 1, 1]]), np.array([[0.0, 0, 0], [1, 1, 1]])
+    assert drawn_out(hinge, leaf, body) is None
+
+
+@pytest.mark.parametrize("swapped", ["axis", "limits"])
+def test_a_door_that_was_planned_to_open_inwards_opens_outwards(swapped: str) -> None:
+    plan, meshes = cabinet(solid_body=True)
+    hinge = plan.parts[1].joint
+    inwards = replace(hinge, axis=-hinge.axis) if swapped == "axis" else replace(hinge, lower=-2.0, upper=0.0)
+    asset = build_asset(with_joint(plan, 1, inwards), meshes, "cabinet")
+    joint = asset.articulation.links[1].joint
+    assert joint.upper == pytest.approx(2.0, abs=0.4)
+    right_edge = np.array([0.25, 0.3, 0.3, 1.0])
+    assert (forward_kinematics(asset.articulation, np.array([np.pi / 2, 0.0]))[1] @ right_edge)[0] > 0.8
+    assert any("opens the other way" in note for note in asset.notes)
+
+
 @pytest.mark.parametrize(("z", "edges"), [(0.0, (-0.1, 0.3)), (0.25, (0.3, -0.1))])
 def test_the_nearest_edge_of_a_box_is_tried_first(z: float, edges: tuple[float, float]) -> None:
     leaf = np.array([[-0.5, -1.0, -0.1], [0.7, 1.0, 0.3]])
@@ -219,6 +261,74 @@ def test_a_flat_part_is_refused() -> None:
     )
     with pytest.raises(UnusableMesh, match="body"):
         build_asset(Plan("x", 1.0, (part("body", box([0, 0, 0], [1, 1, 1])),), CAMERA), [sheet], "sheet")
+
+
+POINT = trimesh.Trimesh(np.full((3, 3), 0.2), [[0, 1, 2]], process=False)
+LINE = trimesh.Trimesh([[0, 0, 0], [0.3, 0, 0], [0.6, 0, 0]], [[0, 1, 2]], process=False)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("mesh", [POINT, LINE, trimesh.creation.box((1e-5,) * 3)], ids=["point", "line", "dust"])
+def test_a_part_without_volume_is_refused(mesh: trimesh.Trimesh, index: int) -> None:
+    plan, meshes = cabinet()
+    meshes[index] = textured(mesh)
+    with pytest.raises(UnusableMesh, match=plan.parts[index].name):
+        build_asset(plan, meshes, "cabinet")
+
+
+SOUP = np.random.default_rng(0)
+CROSSED = trimesh.creation.icosphere(2, 0.3)
+CROSSED.vertices[::7] *= -3
+SLAB = trimesh.creation.box((0.5, 0.5, 1e-4))
+SLAB.apply_transform(trimesh.transformations.rotation_matrix(0.7, [1, 1, 0]))
+BROKEN = {
+    "soup": trimesh.Trimesh(SOUP.normal(size=(30, 3)) * 0.3, SOUP.integers(0, 30, (60, 3)), process=False),
+    "crossing itself": CROSSED,
+    "slanted foil": SLAB,
+    "sliver": trimesh.Trimesh(
+        [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0.2, 0.2, 1e-5]], [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]
+    ),
+    "the parent again": trimesh.Trimesh(cabinet()[1][0].vertices, cabinet()[1][0].faces),
+}
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("mesh", BROKEN.values(), ids=BROKEN)
+def test_a_broken_part_ends_in_an_asset_or_in_a_typed_error(mesh: trimesh.Trimesh, index: int) -> None:
+    plan, meshes = cabinet()
+    meshes[index] = textured(mesh)
+    try:
+        asset = build_asset(plan, meshes, "cabinet", most_pieces=8)
+    except PackageError:
+        return
+    assert all(is_physical(body.inertial) for body in asset.bodies)
+
+
+def test_collision_shapes_that_mujoco_refuses_are_a_typed_error(asset: Asset) -> None:
+    flat = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]), np.array([[0, 1, 2], [1, 3, 2]]))
+    bodies = (replace(asset.bodies[0], collision=(flat,)), *asset.bodies[1:])
+    with pytest.raises(AssetRejected, match="MuJoCo"):
+        CollisionModel(replace(asset, bodies=bodies))
+
+
+def test_a_mesh_that_is_not_finite_is_refused_with_its_part() -> None:
+    plan, meshes = cabinet()
+    whole = [write_glb(mesh.vertices, mesh.faces, mesh.uvs, mesh.texture) for mesh in meshes]
+    broken = np.where(np.arange(3) == 1, np.nan, meshes[1].vertices)
+    whole[1] = write_glb(broken, meshes[1].faces, meshes[1].uvs, meshes[1].texture)
+    with pytest.raises(UnusableMesh, match="door"):
+        package(plan_to_json(plan), whole, b"", "cabinet")
+
+
+def test_a_button_with_a_short_way_stays_up() -> None:
+    """Friction must hold it without creeping: a millimetre a second would be a quarter of its way."""
+    plan, meshes = cabinet(solid_body=True)
+    cap = box([-0.07, 0.999, -0.07], [0.07, 1.009, 0.07])
+    press = Joint(JointType.PRISMATIC, np.array([0.0, -1.0, 0.0]), np.zeros(3), 0.0, 0.008)
+    parts = (plan.parts[0], part("button", cap, 0, press))
+    asset = build_asset(replace(plan, parts=parts), [meshes[0], textured(cap)], "cabinet")
+    drifts = MujocoCheck(write_mjcf(asset, visuals=False), collision_files(asset), asset.articulation).drifts()
+    assert drifts[1] < 0.02
 
 
 def test_an_open_mesh_takes_its_hull() -> None:
