@@ -6,6 +6,7 @@ import json
 import time
 
 from gateway.plans import PATH, check_plan, openings, plan_to_json
+from gateway.quality import preset
 from gateway.stages import guide, shape
 from gateway.stages.work import Outcome, Work
 from serving.errors import StageFailed
@@ -32,6 +33,7 @@ async def run(work: Work) -> Outcome:
         open_image=await work.read(guide.OPEN_PATH),
         opening=opening,
         seed=work.options.seed,
+        effort=preset(work.options.quality).refine_effort,
     )
     result: rpb.RefinementResult | None = None
     reported = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,12 +49,14 @@ class JointParameters:
     Args:
         screws: (B, L) start.
         q: (B, L) start coordinates.
-        free: (L,) bool, joints that may move.
+        opens: (L,) bool, joints whose opening may move.
+        free: (L,) bool, joints whose axis and hinge line may move.
     """
 
-    def __init__(self, screws: Screws, q: Tensor, free: Tensor) -> None:
+    def __init__(self, screws: Screws, q: Tensor, opens: Tensor, free: Tensor) -> None:
         self._start = screws
         self._fixed_q = q
+        self._opens = opens
         self._free = free
         self._across = tangents(screws.axis)
         self._highest = torch.where(screws.rotates, MAX_TURN, MAX_SLIDE).to(q.dtype)
@@ -73,7 +75,7 @@ class JointParameters:
         axis = self._start.axis + (self._across * tilt[..., None]).sum(-2)
         origin = self._start.origin + (self._across * shift[..., None]).sum(-2)
         screws = replace(self._start, axis=axis / axis.norm(dim=-1, keepdim=True), origin=origin)
-        return screws, torch.where(self._free, self._opening, self._fixed_q)
+        return screws, torch.where(self._opens, self._opening, self._fixed_q)
 
     @torch.no_grad()
     def keep_in_range(self) -> None:
@@ -82,7 +84,13 @@ class JointParameters:
 
 
 def descend(
-    objective: Objective, view: ClosedView, states: Sequence[State], links: Sequence[int], size: int, steps: int
+    objective: Objective,
+    view: ClosedView,
+    states: Sequence[State],
+    links: Sequence[int],
+    size: int,
+    steps: int,
+    held: Collection[int] = (),
 ) -> Generator[float, None, tuple[list[State], Array]]:
     """Adam on the joints of some links, for every hypothesis by itself.
 
@@ -93,15 +101,18 @@ def descend(
         links: whose joints may move.
         size: picture side [px].
         steps: number of steps.
+        held: those of the links of which only the opening may move.
 
     Returns:
         The best of each hypothesis that was met, and its (B,) loss; yields the lowest loss after each step.
     """
     like = objective.proxies.vertices
     screws, q = pack(states, like)
-    free = torch.zeros(len(states[0].q), dtype=torch.bool, device=like.device)
-    free[list(links)] = True
-    parameters = JointParameters(screws, q, free)
+    opens = torch.zeros(len(states[0].q), dtype=torch.bool, device=like.device)
+    opens[list(links)] = True
+    free = opens.clone()
+    free[list(held)] = False
+    parameters = JointParameters(screws, q, opens, free)
     adam = Adam(parameters.groups(), steps)
     best = torch.full((len(states),), torch.inf, device=like.device, dtype=like.dtype)
     axes, origins, openings = screws.axis.clone(), screws.origin.clone(), q.clone()
@@ -116,7 +127,7 @@ def descend(
         parameters.keep_in_range()
         yield float(best.min())
     found = zip(states, _numpy(axes), _numpy(origins), _numpy(openings), strict=True)
-    moved = [state.moved(axis, origin, opening, links) for state, axis, origin, opening in found]
+    moved = [state.moved(axis, origin, opening, links, held) for state, axis, origin, opening in found]
     return moved, _numpy(best)
 
 

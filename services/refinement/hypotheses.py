@@ -23,7 +23,7 @@ TURNING_STARTS = (0.3, 0.6, 0.9, 1.25, 1.6, 2.1)
 SLIDING_STARTS = (0.15, 0.35, 0.55, 0.8)
 """Openings that a sliding guess is tried at, as fractions of the part's extent along its axis."""
 
-TRUST_RANGE = (0.3, 0.9)
+TRUST_RANGE = (0.3, 0.95)
 """A plan's confidence in a joint counts at least and at most this much against the alternatives."""
 
 
@@ -98,13 +98,19 @@ def extent_along(axis: Array, bounds: Array) -> float:
     return float(np.abs(axis) @ (bounds[1] - bounds[0]))
 
 
+def principal(axis: Array) -> Array:
+    """(3,) direction -> (3,) the nearest principal direction."""
+    along = int(np.argmax(np.abs(axis)))
+    return np.asarray(np.eye(3)[along] * np.sign(axis[along]))
+
+
 def snapped(joint: Joint, bounds: Array) -> Joint:
     """The joint on the nearest principal axis, and its hinge line where the part's box suggests it.
 
     A panel keeps the coordinate of its hinge across its thickness, as far as it lies within the panel.
     """
-    along = int(np.argmax(np.abs(joint.axis)))
-    axis = np.eye(3)[along] * np.sign(joint.axis[along])
+    axis = principal(joint.axis)
+    along = int(np.argmax(np.abs(axis)))
     if not joint.type.rotates:
         return replace(joint, axis=axis)
     origin = min(hinge_points(along, bounds), key=lambda point: float(np.linalg.norm(point - joint.origin))).copy()

@@ -18,7 +18,7 @@ from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
 from spark.v1 import refinement_service_pb2 as pb
 
-VERSION = "1"
+VERSION = "2"
 
 
 def responses(
@@ -31,6 +31,8 @@ def responses(
         InvalidImage: an unreadable or empty image.
         articulation.errors.InvalidArticulation: an impossible plan.
     """
+    if request.HasField("effort"):
+        schedule = schedule.limited(request.effort)
     refinement = prepare(request, settings, schedule)
     run = refinement.run()
     while True:

@@ -1,16 +1,19 @@
 """Refinement of all joints of one object at once.
 
 1. The camera, against the closed image's silhouette.
-2. In rounds, from coarse to fine pictures: each joint in turn takes the most probable of its discrete hypotheses
-   (`services.refinement.hypotheses`), judged in one batch; then Adam moves all axes, origins and openings together.
-3. Joints that fit as well on a principal axis and a panel's side are put there.
-4. The start is returned unless the objective, camera and joints together, has become smaller.
+2. The planned joints are opened as the picture shows.
+3. In rounds, from coarse to fine pictures: each joint in turn takes the most probable of its discrete hypotheses
+   (`services.refinement.hypotheses`), judged in one batch; then Adam moves all axes, origins and openings together;
+   joints that fit as well on a principal axis and a panel's side are put there.
+4. Planned joints that are likelier than the found ones are put back; if all are, no further round is worth it.
+5. The start is returned unless the objective, camera and joints together, has become smaller.
 
 No random number is drawn: the result is a function of the inputs.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
@@ -21,7 +24,7 @@ from torch import Tensor
 
 from articulation.camera import Camera
 from articulation.plan import Plan
-from articulation.typing import Array
+from articulation.typing import Array, IntArray
 from services.refinement import hypotheses
 from services.refinement.descent import Adam, descend
 from services.refinement.objective import Objective
@@ -36,6 +39,19 @@ CAMERA_RATE = 0.05
 CAMERA_PRIOR = 1e-4
 """Loss of a camera that is off by one `CAMERA_SCALE` in one number."""
 
+
+OPENINGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Fractions of its planned range at which a planned joint is tried."""
+
+BLIND = 0.5
+"""An opening that changes the loss by less than this many temperatures is not seen: neither is the joint's kind."""
+
+HINGE_RIGHT = 0.7
+"""How often the hinge line of a planned joint is within 0.05 where its type and axis are right, on validation
+photographs; a plan's confidence does not speak of it."""
+
+SETTLING = 3.0
+"""What a few steps may well add to the logarithm of a hypothesis' probability."""
 
 T = TypeVar("T")
 
@@ -53,6 +69,7 @@ class Schedule:
         settle_steps: Adam steps on those.
         batch: hypotheses rendered at once; bounds the memory.
         temperature: loss difference by which one hypothesis becomes e times as probable as another.
+        noise: the same in the judgement of a plan's joint, as a share of the loss that the best explanation leaves.
         report_every: steps between two progress reports.
     """
 
@@ -64,7 +81,22 @@ class Schedule:
     settle_steps: int = 10
     batch: int = 32
     temperature: float = 0.012
+    noise: float = 0.12
     report_every: int = 5
+
+    def limited(self, effort: float) -> Schedule:
+        """The same with a share in (0, 1] of the steps."""
+
+        def share(steps: int) -> int:
+            return math.ceil(steps * effort)
+
+        return replace(
+            self,
+            camera_steps=share(self.camera_steps),
+            joint_steps=share(self.joint_steps),
+            settle_count=share(self.settle_count),
+            settle_steps=share(self.settle_steps),
+        )
 
     @property
     def total_steps(self) -> int:
@@ -124,16 +156,39 @@ class Refinement:
         camera = yield from self._refine_camera(start_camera)
         view = self._objective.view(camera)
         state = self._start
-        confidence = {index: self._plan.parts[index].joint.confidence for index in self._active}
-        for size in self._schedule.sizes if self._active else ():
-            for index in self._active:
-                state, confidence[index] = self._choose(view, state, index)
-            state = yield from self._descend(view, state, size)
-        state = self._snap(view, state)
+        confidence: dict[int, float] = {}
+        if self._active:
+            state, confidence = yield from self._refine_joints(view)
         final = self._total(camera, state)
         if not final < initial:
             return Refined(self._plan, self._start.q, initial, initial)
         return Refined(self._refined_plan(camera, state, confidence), state.q, initial, final)
+
+    def _refine_joints(self, view: ClosedView) -> Generator[Progress, None, tuple[State, dict[int, float]]]:
+        """All active joints, their limits included, and each one's confidence."""
+        planned, shown = self._open(view)
+        found = judged = planned
+        changed: list[int] = []
+        chosen = dict.fromkeys(self._active, 1.0)
+        confidence: dict[int, float] = {}
+        for size in self._schedule.sizes:
+            for index in self._active:
+                if index in shown:
+                    found, chosen[index] = self._choose(view, found, index)
+            found = yield from self._descend(view, found, size)
+            found = self._snap(view, found)
+            judged, changed, confidence = self._judge(view, found, planned)
+            if not changed:
+                break
+        for index in self._active:
+            joint, q = judged.joints[index], float(judged.q[index])
+            if index in changed:
+                upper = hypotheses.upper_limit(joint, self._bounds[index], q)
+                judged = judged.with_joint(index, replace(joint, upper=upper), q)
+                confidence[index] = min(confidence[index], chosen[index])
+            else:
+                judged = judged.with_joint(index, joint, min(q, joint.upper))
+        return judged, confidence
 
     def _refine_camera(self, start: Tensor) -> Generator[Progress, None, Tensor]:
         scale = self._tensor(np.array(CAMERA_SCALE))
@@ -166,24 +221,73 @@ class Refinement:
         best = [row[int(losses.argmin())] for row, losses in zip(grid, rows, strict=True)]
         losses = np.array([row.min() for row in rows])
 
-        settle = np.argsort(losses, kind="stable")[: self._schedule.settle_count]
-        settle = np.union1d(settle, [0])
-        moved, lower = _last(
-            descend(
-                self._objective,
-                view,
-                [best[i] for i in settle],
-                [index],
-                self._schedule.search_size,
-                self._schedule.settle_steps,
-            )
-        )
+        priors = hypotheses.priors(self._plan.parts[index].joint.confidence, len(joints))
+        settle = self._promising(losses, priors)
+        moved, lower = self._settle(view, [best[i] for i in settle], [index])
         for i, trial, loss in zip(settle, moved, lower, strict=True):
             best[i], losses[i] = trial, loss
-        priors = hypotheses.priors(self._plan.parts[index].joint.confidence, len(joints))
         chances = hypotheses.posterior(losses, priors, self._schedule.temperature)
         winner = int(chances.argmax())
         return best[winner], float(chances[winner])
+
+    def _open(self, view: ClosedView) -> tuple[State, set[int]]:
+        """The planned joints at the openings that the picture shows, and those whose opening makes a difference.
+
+        It is the explanation that a change has to beat. Axes are straightened where that suits the objective.
+        """
+        state, shown = self._start, set()
+        for index in self._active:
+            joint = state.joints[index]
+            openings = [float(state.q[index]), *(fraction * joint.upper for fraction in OPENINGS)]
+            beliefs = [joint, replace(joint, axis=hypotheses.principal(joint.axis))]
+            trials = [state.with_joint(index, belief, q) for belief in beliefs for q in openings]
+            losses = self._losses(view, trials, self._schedule.search_size)
+            state = trials[int(losses.argmin())]
+            if np.ptp(losses) > self._schedule.temperature * BLIND:
+                shown.add(index)
+        return self._settle(view, [state], self._active, self._active)[0][0], shown
+
+    def _judge(self, view: ClosedView, state: State, planned: State) -> tuple[State, list[int], dict[int, float]]:
+        """Put back the planned joints that are likelier than the found ones.
+
+        Both explanations are given the openings that suit them. A picture that even the best explanation misses by far
+        is weaker evidence: what it leaves unexplained is noise.
+
+        Returns:
+            The state, the joints that remain changed, and the confidence in each joint's outcome.
+        """
+        back = []
+        for index in self._active:
+            pair = [state.with_joint(index, planned.joints[index], float(q[index])) for q in (state.q, planned.q)]
+            back.append(pair[int(self._losses(view, pair, self._schedule.search_size).argmin())])
+        settled, losses = self._settle(view, [state, *back], self._active, self._active)
+        temperature = self._schedule.noise * max(float(losses.min()), self._schedule.temperature)
+        after, changed, chances = settled[0], [], {}
+        for index, trial, loss in zip(self._active, settled[1:], losses[1:], strict=True):
+            joint = planned.joints[index]
+            prior = hypotheses.priors(joint.confidence, 2)
+            kept, moved = hypotheses.posterior(np.array([loss, losses[0]]), prior, temperature)
+            if moved > kept:
+                changed.append(index)
+                chances[index] = float(moved)
+            else:
+                after = after.with_joint(index, joint, float(trial.q[index]))
+                # The picture was drawn from the plan: it may raise doubts, but proves nothing.
+                chances[index] = min(joint.confidence, float(kept)) * (HINGE_RIGHT if joint.type.rotates else 1.0)
+        return after, changed, chances
+
+    def _settle(
+        self, view: ClosedView, states: Sequence[State], links: Sequence[int], held: Sequence[int] = ()
+    ) -> tuple[list[State], Array]:
+        """Each hypothesis by itself after a few steps."""
+        size, steps = self._schedule.search_size, self._schedule.settle_steps
+        return _last(descend(self._objective, view, states, links, size, steps, held))
+
+    def _promising(self, losses: Array, priors: Array) -> IntArray:
+        """The belief, first, and those hypotheses that a few steps may make more probable than it."""
+        score = np.log(priors) - losses / self._schedule.temperature
+        best = np.argsort(losses, kind="stable")[: self._schedule.settle_count]
+        return np.union1d(best[score[best] > score[0] - SETTLING], [0])
 
     def _descend(self, view: ClosedView, start: State, size: int) -> Generator[Progress, None, State]:
         run = descend(self._objective, view, [start], self._active, size, self._schedule.joint_steps)
@@ -206,11 +310,7 @@ class Refinement:
     def _refined_plan(self, camera: Tensor, state: State, confidence: dict[int, float]) -> Plan:
         parts = list(self._plan.parts)
         for index in self._active:
-            joint = replace(
-                state.joints[index],
-                upper=hypotheses.upper_limit(state.joints[index], self._bounds[index], float(state.q[index])),
-                confidence=min(max(confidence[index], 0.0), 1.0),
-            )
+            joint = replace(state.joints[index], confidence=min(max(confidence[index], 0.0), 1.0))
             parts[index] = replace(parts[index], joint=joint)
         return replace(self._plan, parts=tuple(parts), camera=Camera.from_array(camera.cpu().numpy()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,12 +33,13 @@ class State:
         coordinates[index] = q
         return State(joints, coordinates)
 
-    def moved(self, axes: Array, origins: Array, q: Array, links: Sequence[int]) -> State:
-        """The same with new (L, 3) axes, (L, 3) origins and (L,) coordinates of some links."""
+    def moved(self, axes: Array, origins: Array, q: Array, links: Sequence[int], held: Collection[int] = ()) -> State:
+        """The same with new (L, 3) axes, (L, 3) origins and (L,) coordinates of some links; of held ones, only q."""
         joints, coordinates = list(self.joints), self.q.copy()
         for i in links:
-            joints[i] = replace(joints[i], axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i])
             coordinates[i] = q[i]
+            if i not in held:
+                joints[i] = replace(joints[i], axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i])
         return State(tuple(joints), coordinates)
 
 

@@ -122,6 +122,52 @@ def test_a_hinge_on_the_wrong_side_is_moved(opened: np.ndarray) -> None:
     assert line_error(result.plan.parts[1].joint, door.joint) < 0.1
 
 
+def believed(confidence: float, index: int, **changes: object) -> Plan:
+    """The exact plan, believed to some degree, but for one joint."""
+    parts = [replace(part, joint=replace(part.joint, confidence=confidence)) for part in EXACT.parts]
+    parts[index] = replace(parts[index], joint=replace(parts[index].joint, **changes))
+    return replace(EXACT, parts=tuple(parts))
+
+
+@pytest.fixture(scope="module")
+def agreeing(opened: np.ndarray) -> tuple[Plan, Refined]:
+    """A believed plan that the picture bears out, with a drawer that is to travel beyond its own depth."""
+    plan = believed(0.7, 2, upper=1.4)
+    return plan, refine(plan, opened, SHORT, np.array([0.0, 1.1 / 1.8, 0.6 / 1.4]))[0]
+
+
+def test_joints_that_the_picture_bears_out_are_kept_with_their_limits(agreeing) -> None:
+    for before, after in zip(agreeing[0].parts, agreeing[1].plan.parts, strict=True):
+        np.testing.assert_array_equal(after.joint.axis, before.joint.axis)
+        np.testing.assert_array_equal(after.joint.origin, before.joint.origin)
+        assert after.joint.upper == before.joint.upper
+
+
+def test_a_picture_drawn_from_the_plan_makes_no_joint_more_certain(agreeing) -> None:
+    for before, after in zip(agreeing[0].parts[1:], agreeing[1].plan.parts[1:], strict=True):
+        assert after.joint.confidence <= before.joint.confidence
+
+
+def test_a_kept_joint_opens_within_its_limits(opened: np.ndarray) -> None:
+    plan = believed(0.95, 1, upper=1.0)
+    result, _ = refine(plan, opened, SHORT, np.array([0.0, 1.0, 0.6 / 0.9]))
+    assert result.plan.parts[1].joint.upper == 1.0
+    assert result.coordinates[1] <= 1.0
+
+
+@pytest.mark.parametrize(("confidence", "kept"), [(0.95, True), (0.3, False)])
+def test_a_small_misfit_moves_only_a_joint_that_is_doubted(opened: np.ndarray, confidence: float, kept: bool) -> None:
+    door = EXACT.parts[1].joint
+    plan = believed(confidence, 1, origin=door.origin + np.array([0.05, 0.0, 0.0]))
+    result, _ = refine(plan, opened, SHORT)
+    assert np.array_equal(result.plan.parts[1].joint.origin, plan.parts[1].joint.origin) == kept
+
+
+def test_little_effort_takes_few_steps(start: Plan, opened: np.ndarray) -> None:
+    _, reports = refine(start, opened, SHORT.limited(0.25))
+    assert reports[-1].step == 10
+
+
 def test_the_start_comes_back_when_nothing_is_better(opened: np.ndarray) -> None:
     idle = Schedule(camera_steps=0, joint_steps=0, sizes=(48,), search_size=48, settle_steps=0)
     result, _ = refine(EXACT, opened, idle)

@@ -93,6 +93,18 @@ async def test_the_result_is_a_valid_plan_that_is_no_worse(short, request_messag
     assert len(result.model.digest) == 64
 
 
+async def test_half_the_effort_takes_half_the_steps(short, request_message) -> None:
+    for effort, steps in ((1.0, 8), (0.5, 4)):
+        first = (await answers(short, changed(request_message, effort=effort)))[0]
+        assert first.progress.total_steps == steps
+
+
+async def test_more_than_all_of_the_effort_is_refused(short, request_message) -> None:
+    error = await refusal(short, changed(request_message, effort=1.5))
+    assert isinstance(error, InvalidRequest)
+    assert error.violations[0].field == "effort"
+
+
 @pytest.mark.parametrize("field", ["part_meshes", "opening"])
 async def test_a_count_that_differs_from_the_plan_is_refused(short, request_message, field: str) -> None:
     error = await refusal(short, changed(request_message, **{field: getattr(request_message, field)[:2]}))

@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RefineArticulationRequest(_message.Message):
-    __slots__ = ("plan", "part_meshes", "closed_image", "open_image", "opening", "seed")
+    __slots__ = ("plan", "part_meshes", "closed_image", "open_image", "opening", "seed", "effort")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PART_MESHES_FIELD_NUMBER: _ClassVar[int]
     CLOSED_IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPEN_IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPENING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
     plan: _articulation_pb2.ArticulationPlan
     part_meshes: _containers.RepeatedScalarFieldContainer[bytes]
     closed_image: bytes
     open_image: bytes
     opening: _containers.RepeatedScalarFieldContainer[float]
     seed: int
-    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., part_meshes: _Optional[_Iterable[bytes]] = ..., closed_image: _Optional[bytes] = ..., open_image: _Optional[bytes] = ..., opening: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ...) -> None: ...
+    effort: float
+    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., part_meshes: _Optional[_Iterable[bytes]] = ..., closed_image: _Optional[bytes] = ..., open_image: _Optional[bytes] = ..., opening: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ..., effort: _Optional[float] = ...) -> None: ...
 
 class RefineArticulationResponse(_message.Message):
     __slots__ = ("progress", "result")
