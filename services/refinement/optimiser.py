@@ -50,7 +50,7 @@ HINGE_RIGHT = 0.7
 """How often the hinge line of a planned joint is within 0.05 where its type and axis are right, on validation
 photographs; a plan's confidence does not speak of it."""
 
-SETTLING = 3.0
+SETTLING = 4.0
 """What a few steps may well add to the logarithm of a hypothesis' probability."""
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Schedule:
     settle_steps: int = 10
     batch: int = 32
     temperature: float = 0.012
-    noise: float = 0.12
+    noise: float = 0.5
     report_every: int = 5
 
     def limited(self, effort: float) -> Schedule:
@@ -167,7 +167,8 @@ class Refinement:
     def _refine_joints(self, view: ClosedView) -> Generator[Progress, None, tuple[State, dict[int, float]]]:
         """All active joints, their limits included, and each one's confidence."""
         planned, shown = self._open(view)
-        found = judged = planned
+        # Asked openings are the better start: a joint that is off may fit best where it is shut.
+        found, judged = self._start, planned
         changed: list[int] = []
         chosen = dict.fromkeys(self._active, 1.0)
         confidence: dict[int, float] = {}
@@ -265,15 +266,16 @@ class Refinement:
         after, changed, chances = settled[0], [], {}
         for index, trial, loss in zip(self._active, settled[1:], losses[1:], strict=True):
             joint = planned.joints[index]
-            prior = hypotheses.priors(joint.confidence, 2)
-            kept, moved = hypotheses.posterior(np.array([loss, losses[0]]), prior, temperature)
+            trust = joint.confidence * (HINGE_RIGHT if joint.type.rotates else 1.0)
+            losses_of_both = np.array([loss, losses[0]])
+            kept, moved = hypotheses.posterior(losses_of_both, hypotheses.priors(trust, 2), temperature)
             if moved > kept:
                 changed.append(index)
                 chances[index] = float(moved)
             else:
                 after = after.with_joint(index, joint, float(trial.q[index]))
                 # The picture was drawn from the plan: it may raise doubts, but proves nothing.
-                chances[index] = min(joint.confidence, float(kept)) * (HINGE_RIGHT if joint.type.rotates else 1.0)
+                chances[index] = min(trust, float(kept))
         return after, changed, chances
 
     def _settle(

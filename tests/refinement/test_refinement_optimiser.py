@@ -132,7 +132,7 @@ def believed(confidence: float, index: int, **changes: object) -> Plan:
 @pytest.fixture(scope="module")
 def agreeing(opened: np.ndarray) -> tuple[Plan, Refined]:
     """A believed plan that the picture bears out, with a drawer that is to travel beyond its own depth."""
-    plan = believed(0.7, 2, upper=1.4)
+    plan = believed(0.95, 2, upper=1.4)
     return plan, refine(plan, opened, SHORT, np.array([0.0, 1.1 / 1.8, 0.6 / 1.4]))[0]
 
 
