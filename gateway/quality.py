@@ -16,7 +16,7 @@ class Preset:
         resolution: cells along an edge for mesh extraction, of each part's box or, without box frames, of [-1, 1].
         texture_size: side of each part's texture [pixels].
         collision_pieces: most convex pieces of a link, about.
-        refine_effort: share of the refinement server's steps.
+        refine_effort: share of the refinement server's steps and pixels.
     """
 
     num_steps: int
@@ -27,7 +27,7 @@ class Preset:
 
 
 PRESETS = {
-    pb.QUALITY_DRAFT: Preset(num_steps=6, resolution=48, texture_size=256, collision_pieces=12, refine_effort=0.4),
+    pb.QUALITY_DRAFT: Preset(num_steps=6, resolution=48, texture_size=256, collision_pieces=12, refine_effort=0.3),
     pb.QUALITY_STANDARD: Preset(num_steps=10, resolution=64, texture_size=512, collision_pieces=48, refine_effort=1.0),
     pb.QUALITY_HIGH: Preset(num_steps=20, resolution=128, texture_size=1024, collision_pieces=64, refine_effort=1.0),
 }

@@ -40,6 +40,9 @@ CAMERA_PRIOR = 1e-4
 """Loss of a camera that is off by one `CAMERA_SCALE` in one number."""
 
 
+PYRAMID = 8
+"""Picture sides are multiples of this, so that each level of the losses' pyramid halves the one before."""
+
 OPENINGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Fractions of its planned range at which a planned joint is tried."""
 
@@ -85,15 +88,20 @@ class Schedule:
     report_every: int = 5
 
     def limited(self, effort: float) -> Schedule:
-        """The same with a share in (0, 1] of the steps."""
+        """The same with a share in (0, 1] of the steps and of the pixels."""
 
         def share(steps: int) -> int:
             return math.ceil(steps * effort)
+
+        def side(size: int) -> int:
+            return PYRAMID * math.ceil(size * math.sqrt(effort) / PYRAMID)
 
         return replace(
             self,
             camera_steps=share(self.camera_steps),
             joint_steps=share(self.joint_steps),
+            sizes=tuple(side(size) for size in self.sizes),
+            search_size=side(self.search_size),
             settle_count=share(self.settle_count),
             settle_steps=share(self.settle_steps),
         )
