@@ -1,4 +1,4 @@
-"""Pictures a second of the renderer, eager against compiled: `python -m training.bench_render`."""
+"""Pictures a second of the renderer, eager against one Triton kernel for rays: `python -m training.bench_render`."""
 
 from __future__ import annotations
 
@@ -44,14 +44,12 @@ def main(
         cameras = torch.as_tensor(sample_cameras(rng, Split.TRAIN, halves), dtype=torch.float32, device=device)
         batches.append((library.scene(rows), cameras))
     print(f"{device}, {batch} objects a call, up to {batches[0][0].owner.shape[1]} solids each")
-    print(
-        f"{'background':>10} {'size':>5} {'samples':>7} {'warm-up s':>9} {'eager/s':>9} {'compiled/s':>10} {'ratio':>6}"
-    )
+    print(f"{'background':>10} {'size':>5} {'samples':>7} {'warm-up s':>9} {'eager/s':>9} {'fused/s':>10} {'ratio':>6}")
     for background in backgrounds or list(Background):
         for size in sizes or [128, 192, 320]:
             for rays in samples or [1, 2]:
-                slow, _ = rate(batches, size, background, rays, generator, seconds, compiled=False)
-                fast, warm = rate(batches, size, background, rays, generator, seconds, compiled=True)
+                slow, _ = rate(batches, size, background, rays, generator, seconds, fused=False)
+                fast, warm = rate(batches, size, background, rays, generator, seconds, fused=True)
                 print(
                     f"{background.value:>10} {size:5d} {rays:7d} {warm:9.1f} {slow:9.1f} {fast:10.1f}"
                     f" {fast / slow:6.1f}",
@@ -67,15 +65,13 @@ def rate(
     generator: torch.Generator,
     seconds: float,
     *,
-    compiled: bool,
+    fused: bool,
 ) -> tuple[float, float]:
     """Pictures a second, and seconds that the first call took."""
 
     def once(scene: Scene, cameras: torch.Tensor) -> int:
         closed = torch.zeros_like(scene.joint_upper)
-        render(
-            scene, cameras, closed, scene.link_valid, size, background, generator, samples=samples, compiled=compiled
-        )
+        render(scene, cameras, closed, scene.link_valid, size, background, generator, samples=samples, fused=fused)
         if scene.device.type == "cuda":
             torch.cuda.synchronize()
         return len(scene)

@@ -110,7 +110,6 @@ def render_data(
         Background.RANDOM,
         generator,
         samples=SUPERSAMPLE,
-        compiled=device.type == "cuda",
     )
     target = torch.empty(len(rows), len(SLOTS), 4, size, size, dtype=torch.uint8, device=device)
     for slots in (
@@ -127,7 +126,7 @@ def render_data(
 
 def render_alone(scene: Scene, camera: Tensor, coordinates: Tensor, asked: Tensor, size: int) -> Tensor:
     """(B, 4, S, S) uint8: colours of the asked parts (B, L), which no white bleeds into, and their coverage."""
-    fine = render(scene, camera, coordinates, asked, size * SUPERSAMPLE, compiled=scene.device.type == "cuda")
+    fine = render(scene, camera, coordinates, asked, size * SUPERSAMPLE)
     inside = (fine.link >= 0)[..., None].float()
     blocks = torch.cat([fine.rgb * inside, inside], -1).unflatten(1, (size, SUPERSAMPLE)).unflatten(3, (size, -1))
     mean = blocks.mean((2, 4))

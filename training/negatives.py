@@ -95,9 +95,8 @@ class _Studio:
         q = torch.zeros(scene.link_valid.shape, device=scene.device)
         views = torch.tensor(cameras, dtype=torch.float32, device=scene.device)
         visible = torch.zeros_like(scene.link_valid) if empty else scene.link_valid
-        fast = scene.device.type == "cuda"
         samples = 2 if self.rng.random() < SMOOTH else 1
-        return render(scene, views, q, visible, self.size, around, self.generator, samples=samples, compiled=fast)
+        return render(scene, views, q, visible, self.size, around, self.generator, samples=samples)
 
     def photograph(self, count: int) -> Tensor:
         scene, half = self.pick(count)

@@ -73,7 +73,7 @@ def _render(scene: Scene, cameras: Tensor, rows: Tensor, visible: Tensor, size: 
     pictures = []
     for row, seen in zip(rows.split(IMAGES_AT_ONCE), visible.split(IMAGES_AT_ONCE), strict=True):
         closed = torch.zeros(seen.shape, device=rows.device)
-        picture = render(scene[row], cameras[row], closed, seen, size, Background.WHITE, compiled=rows.is_cuda).rgb
+        picture = render(scene[row], cameras[row], closed, seen, size, Background.WHITE).rgb
         pictures.append((picture * 255).round().to(torch.uint8))
     return torch.cat(pictures)
 

@@ -74,7 +74,7 @@ def render(
     generator: torch.Generator | None = None,
     *,
     samples: int = 1,
-    compiled: bool = False,
+    fused: bool = True,
 ) -> Render:
     """Picture every object of the scene.
 
@@ -86,7 +86,7 @@ def render(
         background: see `Background`.
         generator: on the scene's device, source of backgrounds, lights and noise; unused for WHITE.
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
-        compiled: cast rays by one Triton kernel; on a GPU only.
+        fused: cast rays by one Triton kernel, where there is a GPU.
     """
     if background is Background.RANDOM:
         tables = _draw(len(scene), size, scene.device, generator)
@@ -103,7 +103,7 @@ def render(
         rows = slice(start, start + chunk)
         draws = tables and _rows(tables, rows)
         taken = _rows(stage, rows), _rows(lights, rows), num_boxes, cameras[rows].float(), draws
-        parts.append(_render_chunk(*taken, size, samples, compiled))
+        parts.append(_render_chunk(*taken, size, samples, fused and cameras.is_cuda))
     if len(parts) == 1:
         return parts[0]
     return Render(*(torch.cat([getattr(part, x.name) for part in parts]) for x in fields(Render)))
@@ -138,9 +138,8 @@ def _render_chunk(
     tables: _Tables | None,
     size: int,
     samples: int,
-    compiled: bool,
+    fused: bool,
 ) -> Render:
-    fused = compiled and cameras.is_cuda
     solids = Solids(stage.rotation, stage.center, stage.extent, num_boxes)
 
     def primary(side: int) -> _Hits:

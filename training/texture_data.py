@@ -157,8 +157,7 @@ def _closed(
     closed = torch.zeros(shown.shape, device=scene.device)
     background = Background.WHITE if generator is None else Background.RANDOM
     samples = 1 if generator is None else PHOTO_SCALE
-    fast = scene.device.type == "cuda"
-    return render(scene, cameras, closed, shown, size, background, generator, samples=samples, compiled=fast)
+    return render(scene, cameras, closed, shown, size, background, generator, samples=samples)
 
 
 def _bytes(values: Tensor) -> Tensor:

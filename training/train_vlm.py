@@ -123,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
         "batch": options.batch * processes,
         "fresh": options.fresh * processes,
         "muon_lr": options.lr,
+        "init": options.init,
         "total_seconds": options.total_seconds,
         "seed": 0,
         "best_step": best.step,

@@ -27,8 +27,8 @@ generated objects it was trained on and little else.
 - **Data**: {views} photographs of {objects} generated objects of `training.objects`, split TRAIN, taken while it
   learned, most of them in random surroundings, and pictures of `training.negatives` that are to be refused; random
   exposure, contrast, colour, blur and noise. No picture or object of anybody else.
-- **Training**: {steps} steps of {batch} views in {seconds:.0f} s on {accelerators} x {hardware}; Muon and AdamW
-  (`training/loop.py`), exponential moving average of the weights, of which those after {best_step} steps did best
+- **Training**: {steps} steps of {batch} views in {seconds:.0f} s on {accelerators} x {hardware}, {start}; Muon and
+  AdamW (`training/loop.py`), exponential moving average of the weights, of which those after {best_step} steps did best
   in the exam below. While it learned, the vision tower also had to tell each spot's part, box and joint
   (`training/vlm_dense.py`). `training.json` reproduces it.
 - **Licence**: Apache-2.0.
@@ -85,6 +85,7 @@ def write_card(folder: Path, facts: dict[str, Any], result: Result, loop: Loop, 
         million=card.million_parameters(model),
         accelerators=facts["processes"],
         judged=judged,
+        start="from the weights of an earlier run" if facts["init"] else "from random weights",
         columns=" | ".join(COLUMNS),
         dashes=" --- |" * len(COLUMNS),
         categories="\n".join(lines),

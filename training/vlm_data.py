@@ -147,7 +147,7 @@ class Studio:
         closed = torch.zeros(scene.link_valid.shape, device=device)
         seen = render(
             scene, sent(cameras.astype(np.float32), device), closed, scene.link_valid, self._size.image, around,
-            self._generator, samples=2 if self._rng.random() < negatives.SMOOTH else 1, compiled=device.type == "cuda",
+            self._generator, samples=2 if self._rng.random() < negatives.SMOOTH else 1,
         )  # fmt: skip
         question, lengths = self._questions(hints or [()] * len(rows))
         said = Asked(
