@@ -22,6 +22,7 @@ from scipy.special import expit
 
 from articulation.errors import InvalidArticulation
 from articulation.files import png
+from articulation.metrics import joint_scores
 from articulation.plan import Plan, PlannedPart
 from articulation.typing import Array, ImageArray
 from gateway.images import normalise, read_rgb
@@ -39,8 +40,6 @@ FIRST_SEED = 500_000
 PICTURE = 384
 NEAR = 0.15
 """Mean distance of a face [model units] up to which a part's box is about right."""
-STRAIGHT = 0.25
-"""Largest angle [rad] between axes that counts as right."""
 KINDS = tuple(field.name for field in fields(Calibration))
 BINS = 10
 PULL = 0.1
@@ -68,8 +67,9 @@ def verdicts(plan: Plan, truth: Plan) -> dict[str, list[bool]]:
     """Which statements of a plan are true, by kind; one of the plan, one of each part and joint.
 
     Parts are matched so that their boxes are as near as possible. A part is true if its partner has the same label and
-    a box about there; a joint if its partner's type is the same and its axis about; the plan if there are as many parts
-    as in truth, each has a near partner, and all joint types are right.
+    a box about there; a joint if it succeeds beside its partner's (`articulation.metrics.JointScores`): in type, axis
+    and hinge line; the plan if there are as many parts as in truth, each has a near partner, and all joint types are
+    right.
     """
     mine, theirs = _faces(plan), _faces(truth)
     cost = np.abs(mine[:, None] - theirs[None]).mean(-1)
@@ -84,10 +84,7 @@ def verdicts(plan: Plan, truth: Plan) -> dict[str, list[bool]]:
         return index in partner and partner[index].joint.type is part.joint.type
 
     def moves(index: int, part: PlannedPart) -> bool:
-        if not typed(index, part):
-            return False
-        axes = part.joint.axis, partner[index].joint.axis
-        return not part.joint.type.moves or float(np.dot(*axes)) > np.cos(STRAIGHT)
+        return index in partner and joint_scores(part.joint, partner[index].joint).success
 
     parts = list(enumerate(plan.parts))
     return {

@@ -49,10 +49,6 @@ OPENINGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 BLIND = 0.5
 """An opening that changes the loss by less than this many temperatures is not seen: neither is the joint's kind."""
 
-HINGE_RIGHT = 0.7
-"""About how often the hinge line of a planned joint is within 0.05 where its type and axis are right (0.65 of 92 on
-validation photographs); a plan's confidence does not speak of it."""
-
 SETTLING = 4.0
 """What a few steps may well add to the logarithm of a hypothesis' probability."""
 
@@ -274,16 +270,15 @@ class Refinement:
         after, changed, chances = settled[0], [], {}
         for index, trial, loss in zip(self._active, settled[1:], losses[1:], strict=True):
             joint = planned.joints[index]
-            trust = joint.confidence * (HINGE_RIGHT if joint.type.rotates else 1.0)
-            losses_of_both = np.array([loss, losses[0]])
-            kept, moved = hypotheses.posterior(losses_of_both, hypotheses.priors(trust, 2), temperature)
+            priors = hypotheses.priors(joint.confidence, 2)
+            kept, moved = hypotheses.posterior(np.array([loss, losses[0]]), priors, temperature)
             if moved > kept:
                 changed.append(index)
                 chances[index] = float(moved)
             else:
                 after = after.with_joint(index, joint, float(trial.q[index]))
                 # The picture was drawn from the plan: it may raise doubts, but proves nothing.
-                chances[index] = min(trust, float(kept))
+                chances[index] = min(joint.confidence, float(kept))
         return after, changed, chances
 
     def _settle(
