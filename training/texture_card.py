@@ -24,8 +24,10 @@ noise, and a seed only picks the surface points from which a part's colours are 
 default of SPARK; it knows the generated objects it was trained on and little else.
 
 - **Data**: {parts} parts pictured of {objects} generated objects of `training.objects`, split TRAIN, in views drawn
-  while training, with blurred, shifted and tinted guide pictures, wrong cameras, misplaced parts and rough normals
-  (`training/texture_data.py`, `training/texture_pool.py`, `training/texture_jitter.py`).
+  while training, with wrong cameras, misplaced parts and rough normals (`training/texture_data.py`,
+  `training/texture_pool.py`). The image editor painted the guide pictures of {painted:.0%} of the objects under
+  imagined plans (`training/texture_paint.py`); those of the others are true ones, blurred, shifted, dulled and tinted
+  (`training/texture_jitter.py`).
 - **Training**: {steps} steps of {batch} parts x {queries} points in {seconds:.0f} s on {hardware}; Muon and AdamW
   (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
@@ -34,9 +36,10 @@ default of SPARK; it knows the generated objects it was trained on and little el
 
 PSNR [dB] of base colours over surface points, apart for points that the camera sees and points that it does not. VAL
 has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs carry the same kinds of mistakes as in
-training. `nearest_visible` copies the photograph's pixel at the nearest point in view, `mean_part_color` the mean
-of the part's picture. Unseen views are whole unlit pictures of the object from a quarter, half and three quarters
-around it, PSNR over the object's pixels, true shapes, 48 objects.
+training; painted inputs, where listed, have the editor's pictures instead of spoiled ones, as in the service.
+`nearest_visible` copies the photograph's pixel at the nearest point in view, `mean_part_color` the mean of the part's
+picture. Unseen views are whole unlit pictures of the object from a quarter, half and three quarters around it, PSNR
+over the object's pixels, true shapes, 48 objects.
 
 | split | inputs | method | seen | hidden | unseen views |
 | --- | --- | --- | --- | --- | --- |

@@ -51,6 +51,7 @@ class TextureData:
         normals: (M, POINTS, 3) float16.
         albedo: (M, POINTS, 3) uint8 base colour.
         seen: (M, POINTS) bool, whether the true camera sees the point.
+        painted: (N,) bool, whether the image editor painted the pictures of the object and its parts.
     """
 
     photograph: Tensor
@@ -65,6 +66,7 @@ class TextureData:
     normals: Tensor
     albedo: Tensor
     seen: Tensor
+    painted: Tensor
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -139,6 +141,7 @@ def render_data(
         normals=normals.half(),
         albedo=_bytes(albedo),
         seen=visible(points, normals, true[owner], picture.depth[owner]),
+        painted=torch.zeros(len(rows), dtype=torch.bool, device=device),
     )
 
 

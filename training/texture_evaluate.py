@@ -47,7 +47,7 @@ def evaluate(methods: dict[str, Colorist], data: TextureData, spoiled: bool, see
 
     Args:
         methods: by name, as `colorists`.
-        spoiled: add the mistakes of the stages before to pictures and surfaces.
+        spoiled: add the mistakes of the stages before to surfaces, and to pictures that nobody painted.
 
     Returns:
         e.g. {"model_seen": 30.1, "model_hidden": ..., "nearest_visible_seen": ..., "mean_part_color_hidden": ...}
@@ -62,7 +62,7 @@ def evaluate(methods: dict[str, Colorist], data: TextureData, spoiled: bool, see
             context, context_normals, _, _ = data.surface(index, CONTEXT)
             points, normals, albedo, seen = data.surface(index, QUERIES)
             if spoiled:
-                view = spoil_view(view, generator)
+                view = spoil_view(view, data.painted[data.owner[index]], generator)
                 surfaces = [(points, normals), (context, context_normals)]
                 view, ((points, normals), (context, context_normals)) = spoil_surface(view, surfaces, generator)
             groups = torch.stack([seen, ~seen], -1).float()

@@ -11,6 +11,7 @@ import torch
 from training.draw import Split
 from training.library import Library
 from training.texture_data import TextureData, join, render_data
+from training.texture_paint import PAINTED, Painter
 
 PIECES = 8
 """Data sets kept; objects of one are of about equal complexity, so that a batch must draw on several."""
@@ -27,14 +28,18 @@ class Pool:
         objects: pictured together; `PIECES` times as many are kept.
         size: of the guide's pictures.
         seed: of everything random.
+        painter: of the guide's pictures of `PAINTED` of the objects; without one all are the true ones.
 
     Attributes:
         data: the views.
         drawn: parts pictured so far.
     """
 
-    def __init__(self, library: Library, split: Split, objects: int, size: int, seed: int) -> None:
+    def __init__(
+        self, library: Library, split: Split, objects: int, size: int, seed: int, painter: Painter | None = None
+    ) -> None:
         self.drawn = 0
+        self._painter = painter
         self._library, self._split, self._objects, self._size = library, split, objects, size
         self._choice = torch.Generator().manual_seed(seed)
         self._generator = torch.Generator(library.device).manual_seed(seed)
@@ -58,5 +63,8 @@ class Pool:
 
     def _draw(self) -> None:
         rows = self._library.similar(self._objects, self._choice)
-        self._pieces.append(render_data(self._library, rows, self._split, self._size, self._generator, self._rng))
-        self.drawn += len(self._pieces[-1])
+        data = render_data(self._library, rows, self._split, self._size, self._generator, self._rng)
+        if self._painter:
+            data = self._painter.paint(data, self._library.scene(rows), PAINTED, self._generator)
+        self._pieces.append(data)
+        self.drawn += len(data)

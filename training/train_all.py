@@ -2,8 +2,9 @@
 
     python -m training.train_all --state STATE --export MODELS --seconds 1200
 
-The objects are generated once, for all models. The part DiT learns on the latents of the part VAE, so those two run one
-after the other; the rest is independent. A model's failure leaves the others running and makes the exit status 1.
+The objects are generated once, for all models. The part DiT learns on the latents of the part VAE, and the texture
+network from the pictures that the editor paints, so those run one after the other; the rest is independent. A model's
+failure stops what builds on it, leaves the others running and makes the exit status 1.
 """
 
 from __future__ import annotations
@@ -49,8 +50,7 @@ class Run:
 QUEUES = (
     (Run("vae", 0.14, (1,)), Run("part_dit", 0.86, (1,))),
     (Run("vlm", 1.0, (0, 2)),),
-    (Run("editor", 1.0, (3,)),),
-    (Run("texture", 0.6, (3,)),),
+    (Run("editor", 0.55, (3,)), Run("texture", 0.45, (3,))),
 )
 """Each queue is worked off in order, and all queues side by side. Of two accelerators the plan model has one alone: it
 is the largest, and what it misses no other model brings back."""
@@ -88,9 +88,7 @@ def _work(queue: list[Run], seconds: float, arguments: argparse.Namespace, failu
     for run in queue:
         export = export_folder(arguments.export, run.name)
         command, devices = _command(run)
-        command += [f"--state={arguments.state}", f"--export={export}", f"--library={arguments.state / 'library.pt'}"]
-        command += [f"--run-seconds={run.share * seconds}", f"--total-seconds={run.share * seconds}"]
-        command += [f"--objects={arguments.objects}"] + ["--init"] * arguments.init
+        command += _options(run, seconds, arguments)
         start = time.monotonic()
         with (arguments.state / f"{run.name}.log").open("ab") as log:
             code = subprocess.run(
@@ -101,6 +99,16 @@ def _work(queue: list[Run], seconds: float, arguments: argparse.Namespace, failu
             failures.append(run.name)
             return
         thin(arguments.state / f"{run.name}-curve.jsonl", export / f"{run.name}-curve.jsonl")
+
+
+def _options(run: Run, seconds: float, arguments: argparse.Namespace) -> list[str]:
+    """What the program is told besides its device; `seconds` are the whole family's."""
+    options = [f"--state={arguments.state}", f"--export={export_folder(arguments.export, run.name)}"]
+    options += [f"--library={arguments.state / 'library.pt'}", f"--objects={arguments.objects}"]
+    options += [f"--run-seconds={run.share * seconds}", f"--total-seconds={run.share * seconds}"]
+    if run.name == "texture":
+        options.append(f"--editor={export_folder(arguments.export, 'editor')}")
+    return options + ["--init"] * arguments.init
 
 
 def _command(run: Run) -> tuple[list[str], dict[str, str]]:

@@ -1,7 +1,7 @@
 """Train the texture network: the base colour of random surface points from fallible pictures of the object.
 
     python -m training.train_texture --state STATE --export models/triton/texture/1/weights --run-seconds 600 \\
-        --total-seconds 600 --device cuda:0 --objects 400000 --library STATE/library.pt
+        --total-seconds 600 --device cuda:0 --objects 400000 --library STATE/library.pt --editor models/vlm/compact-edit
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from training.texture_data import POINTS, TextureData, render_data
 from training.texture_evaluate import colorists, evaluate
 from training.texture_jitter import spoil_surface, spoil_view
 from training.texture_judge import unseen_psnr
+from training.texture_paint import PAINTED, Painter
 from training.texture_pool import Pool
 
 CONTEXT = 256
@@ -56,7 +57,7 @@ def colour_loss(
     x, y, z = data.box[:, 3:].unbind(-1)
     index = torch.multinomial((x * y + y * z + z * x).sqrt() + 0.1, batch, replacement=True, generator=generator)
     start = int(torch.randint(POINTS - CONTEXT - queries + 1, ()))
-    view = spoil_view(data.view(index), generator)
+    view = spoil_view(data.view(index), data.painted[data.owner[index]], generator)
     context, context_normals, _, _ = data.surface(index, slice(start, start + CONTEXT))
     points, normals, albedo, seen = data.surface(index, slice(start + CONTEXT, start + CONTEXT + queries))
     surfaces = [(points, normals), (context, context_normals)]
@@ -71,13 +72,23 @@ def colour_loss(
 
 
 class HeldOut:
-    """Objects of a split that training never sees, pictured once with exact and once with told cameras."""
+    """Objects of a split that training never sees, pictured once under each kind of inputs, from the same views.
 
-    def __init__(self, split: Split, count: int, size: int, device: torch.device, processes: int) -> None:
+    Exact inputs are true. Spoiled inputs have wrong cameras and surfaces, and pictures with mistakes added. Painted
+    inputs, given a painter, have the editor's pictures instead, as in the service.
+    """
+
+    def __init__(
+        self, split: Split, count: int, size: int, device: torch.device, processes: int, painter: Painter | None
+    ) -> None:
         self.library = build_library(range(count), split, processes).to(device)
         self.rows = torch.arange(count)
         self._size = size // 2
-        self.exact, self.wrong = (self._picture(split, size, error) for error in (0.0, 1.0))
+        exact, told = (self._picture(split, size, error) for error in (0.0, 1.0))
+        self._inputs = {"exact inputs": (exact, False), "spoiled inputs": (told, True)}
+        if painter:
+            generator = torch.Generator(device).manual_seed(0)
+            self._inputs["painted inputs"] = painter.paint(told, self.library.scene(self.rows), 1.0, generator), True
 
     def _picture(self, split: Split, size: int, camera_error: float) -> TextureData:
         generator = torch.Generator(self.library.device).manual_seed(0)
@@ -85,13 +96,14 @@ class HeldOut:
         return render_data(self.library, self.rows, split, size, generator, rng, camera_error)
 
     def glance(self, model: TextureModel) -> dict[str, float]:
-        """PSNR [dB] of seen and hidden points under what the service meets: wrong cameras and fallible pictures."""
-        return evaluate({"val": model}, self.wrong, spoiled=True)
+        """PSNR [dB] of seen and hidden points under the inputs that are most like the service's."""
+        data, spoiled = list(self._inputs.values())[-1]
+        return evaluate({"val": model}, data, spoiled)
 
     def judge(self, model: TextureModel) -> dict[str, dict[str, float]]:
-        """PSNR [dB] under exact and under spoiled inputs, as `evaluate`, and of whole pictures from unseen views."""
+        """PSNR [dB] under each kind of inputs, as `evaluate`, and of whole pictures from unseen views."""
         found = {}
-        for name, data, spoiled in (("exact inputs", self.exact, False), ("spoiled inputs", self.wrong, True)):
+        for name, (data, spoiled) in self._inputs.items():
             methods = colorists(model)
             found[name] = evaluate(methods, data, spoiled) | {
                 f"{key}_unseen_views": unseen_psnr(own, self.library, self.rows[:WALKED_AROUND], data, self._size)
@@ -133,9 +145,10 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
         started=started,
     )
     seed = loop.step * world + rank
-    pool = Pool(library, Split.TRAIN, arguments.pictured, model.image_size, seed)
+    painter = Painter.load(arguments.editor, device) if arguments.editor else None
+    pool = Pool(library, Split.TRAIN, arguments.pictured, model.image_size, seed, painter)
     print(f"{len(pool.data)} parts pictured after {time.monotonic() - started:.0f} s", flush=True)
-    watched = HeldOut(Split.VAL, arguments.watch, model.image_size, device, 1) if loop.is_main else None
+    watched = HeldOut(Split.VAL, arguments.watch, model.image_size, device, 1, painter) if loop.is_main else None
     generator = torch.Generator(device).manual_seed(seed)
     compute: Callable[..., Tensor] = torch.compile(model) if arguments.compile else model
     judged = time.monotonic()
@@ -156,7 +169,9 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
     averaged.load_state_dict(loop.ema_state_dict())
     averaged.half().float()  # what is judged is what is shipped
     held_out = {
-        split.value: HeldOut(split, arguments.judge, model.image_size, device, arguments.processes).judge(averaged)
+        split.value: HeldOut(split, arguments.judge, model.image_size, device, arguments.processes, painter).judge(
+            averaged
+        )
         for split in (Split.VAL, Split.TEST)
     }
     print(json.dumps(held_out, indent=1), flush=True)
@@ -166,6 +181,7 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
         "model": dict(model.config),
         "objects": len(library),
         "parts": pool.drawn * world,
+        "painted": PAINTED if painter else 0.0,
         "batch": arguments.batch,
         "queries": arguments.queries,
         "muon_lr": arguments.lr,
@@ -192,6 +208,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = training_parser(__doc__, objects=20_000)
     parser.add_argument("--batch", type=int, default=256, help="parts a step, of all processes")
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
+    parser.add_argument("--editor", type=Path, help="folder of the image editor that paints the guide's pictures")
     parser.add_argument("--pictured", type=int, default=192, help="objects pictured together")
     parser.add_argument("--lr", type=float, default=1e-4, help="2e-4 and more diverged")
     parser.add_argument("--watch", type=int, default=64, help="validation objects judged during training")

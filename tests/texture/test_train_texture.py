@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from services.texture.model import TextureModel
+from services.texture.observation import View
 from services.texture.pipeline import TexturePipeline
-from training import train_texture
+from training import texture_jitter, train_texture
 from training.library import Library, build_library
 from training.objects import Split
 from training.texture_data import TextureData, join, mistake_cameras, render_data
@@ -148,11 +149,36 @@ def test_exact_cameras_stay_exact() -> None:
 
 def test_spoiled_pictures_stay_pictures(data: TextureData) -> None:
     view = data.view(torch.arange(len(data)))
-    spoiled = spoil_view(view, torch.Generator().manual_seed(0))
+    nobody = torch.zeros(len(data), dtype=torch.bool)
+    spoiled = spoil_view(view, nobody, torch.Generator().manual_seed(0))
     assert spoiled.object_image.shape == view.object_image.shape
     assert 0 <= spoiled.object_image.min() <= spoiled.object_image.max() <= 1
     change = (spoiled.part_image - view.part_image).abs().mean((1, 2, 3))
     assert 0.001 < change.mean() < 0.15
+
+
+def test_pictures_that_were_painted_are_not_spoiled_again(data: TextureData) -> None:
+    view = data.view(torch.arange(len(data)))
+    painted = torch.arange(len(data)) % 2 == 0
+    spoiled = spoil_view(view, painted, torch.Generator().manual_seed(0))
+    for own, true in ((spoiled.object_image, view.object_image), (spoiled.part_image, view.part_image)):
+        assert torch.equal((own == true).flatten(1).all(1), painted)
+
+
+def test_object_and_part_are_tinted_alike_and_dulled_on_white() -> None:
+    flat = torch.full((2000, 3, 4, 4), 1.0)
+    flat[:, :, 1:3, 1:3] = torch.tensor([0.5, 0.4, 0.2])[:, None, None]
+    view = View(flat, flat, flat, *torch.zeros(4, 2000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texture_jitter, "_spoil", lambda images, shift, generator: images)
+        spoiled = spoil_view(view, torch.zeros(2000, dtype=torch.bool), torch.Generator().manual_seed(0))
+    whole, part = (x[:, :, 1, 1] for x in (spoiled.object_image, spoiled.part_image))
+    assert (spoiled.part_image[:, :, 0, 0] == 1).all()
+    brightness = torch.stack([whole, part]).mean(2).log()
+    assert torch.corrcoef(brightness)[0, 1] == pytest.approx(texture_jitter.ALIKE, abs=0.1)
+    assert 0.09 < brightness[1].std() < 0.2
+    colourful, before = (part.amax(1) - part.amin(1)) / part.mean(1), 0.3 / (1.1 / 3)
+    assert colourful.mean() < 0.85 * before
 
 
 def test_misplaced_surfaces_move_together_with_their_box(data: TextureData) -> None:
