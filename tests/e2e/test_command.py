@@ -72,7 +72,10 @@ def test_an_unknown_quality_is_a_usage_error(examples: Path, server: str, tmp_pa
 def test_an_interrupt_cancels_on_the_server(examples: Path, server: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "client.cli", "reconstruct", str(examples / "table.png")]
     command += ["-o", str(tmp_path / "asset"), "--server", server]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "120"}) as process:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "120"})
+    signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stderr is not None
         assert "plan" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
