@@ -61,6 +61,9 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_piec
         try:
             return _assemble(name, tree, visuals, solids, notes, inside, most_pieces)
         except JointBlocked as error:
+            if most_pieces < MAX_PIECES:  # finer shapes may leave the way free
+                most_pieces = MAX_PIECES
+                continue
             if inside == 0.0:
                 tree = _draw_out(tree, visuals, error)
                 notes.append(f"{error.part}, which turns about no line inside its parent, is drawn out")
