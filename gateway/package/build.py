@@ -63,11 +63,11 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_piec
         except JointBlocked as error:
             if most_pieces < MAX_PIECES:  # finer shapes may leave the way free
                 most_pieces = MAX_PIECES
-                continue
-            if inside == 0.0:
+            elif inside > 0.0:
+                inside = 0.0
+            else:
                 tree = _draw_out(tree, visuals, error)
                 notes.append(f"{error.part}, which turns about no line inside its parent, is drawn out")
-            inside = 0.0
 
 
 def _draw_out(tree: Articulation, visuals: Sequence[TexturedMesh], blocked: JointBlocked) -> Articulation:
