@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment, minimize
+from scipy.optimize import minimize
 from scipy.special import expit
 
 from articulation.errors import InvalidArticulation
@@ -34,6 +34,7 @@ from training.draw import Split
 from training.objects import generate
 from training.preview import photograph, photograph_view
 from training.sections import write_section
+from training.vlm_matching import match_boxes
 
 FIRST_SEED = 500_000
 """Away from the objects by which training chooses weights."""
@@ -71,11 +72,7 @@ def verdicts(plan: Plan, truth: Plan) -> dict[str, list[bool]]:
     and hinge line; the plan if there are as many parts as in truth, each has a near partner, and all joint types are
     right.
     """
-    mine, theirs = _faces(plan), _faces(truth)
-    cost = np.abs(mine[:, None] - theirs[None]).mean(-1)
-    partner = {
-        int(i): truth.parts[int(j)] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < NEAR
-    }
+    partner = {mine: truth.parts[theirs] for (mine, theirs), apart in match_boxes(plan, truth).items() if apart < NEAR}
 
     def labelled(index: int, part: PlannedPart) -> bool:
         return index in partner and partner[index].label == part.label
@@ -88,16 +85,10 @@ def verdicts(plan: Plan, truth: Plan) -> dict[str, list[bool]]:
 
     parts = list(enumerate(plan.parts))
     return {
-        "plan": [len(mine) == len(theirs) and all(typed(*part) for part in parts)],
+        "plan": [len(plan.parts) == len(truth.parts) and all(typed(*part) for part in parts)],
         "part": [labelled(*part) for part in parts],
         "joint": [moves(*part) for part in parts],
     }
-
-
-def _faces(plan: Plan) -> Array:
-    """(K, 6) lower then upper corner of every part's box."""
-    boxes = np.stack([part.box.to_array() for part in plan.parts])
-    return np.concatenate([boxes[:, :3] - boxes[:, 3:], boxes[:, :3] + boxes[:, 3:]], 1)
 
 
 def validation_picture(seed: int) -> tuple[ImageArray, Plan]:

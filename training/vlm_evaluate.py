@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
@@ -16,9 +15,9 @@ from transformers import Qwen3VLForConditionalGeneration
 from articulation.errors import InvalidArticulation
 from articulation.metrics import ArticulationScores, JointScores, PartMatch, articulation_scores
 from articulation.plan import Plan
-from articulation.typing import Array
 from services.vlm.plan_format import Refused, parse
 from training.vlm_data import Views
+from training.vlm_matching import match_boxes
 from training.vlm_model import Layout, decode, decode_next, encode_images, patches
 from training.vlm_tokenizer import END, PAD_ID
 
@@ -85,18 +84,10 @@ def judge(text: str, truth: Plan) -> Answer:
         plan = parse(text)
     except InvalidArticulation as error:
         return Answer(truth, None, isinstance(error, Refused))
-    mine, theirs = _faces(plan), _faces(truth)
-    cost = np.abs(mine[:, None] - theirs[None]).mean(-1)
-    pairs = sorted(zip(*(x.tolist() for x in linear_sum_assignment(cost)), strict=True), key=lambda pair: pair[1])
-    match = PartMatch(tuple(pairs), (), abs(len(mine) - len(theirs)), 0.0)
+    apart = match_boxes(plan, truth)
+    match = PartMatch(tuple(apart), (), abs(len(plan.parts) - len(truth.parts)), 0.0)
     tree = articulation_scores(plan.articulation(), truth.articulation(), match)
-    return Answer(truth, plan, False, tree, float(np.mean([cost[pair] for pair in pairs])))
-
-
-def _faces(plan: Plan) -> Array:
-    """(K, 6) lower then upper corner of every part's box."""
-    boxes = np.stack([part.box.to_array() for part in plan.parts])
-    return np.concatenate([boxes[:, :3] - boxes[:, 3:], boxes[:, :3] + boxes[:, 3:]], 1)
+    return Answer(truth, plan, False, tree, float(np.mean(list(apart.values()))))
 
 
 def measure(judged: Sequence[Answer]) -> dict[str, float]:
