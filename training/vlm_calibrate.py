@@ -80,14 +80,14 @@ def verdicts(plan: Plan, truth: Plan) -> dict[str, list[bool]]:
     def typed(index: int, part: PlannedPart) -> bool:
         return index in partner and partner[index].joint.type is part.joint.type
 
-    def moves(index: int, part: PlannedPart) -> bool:
+    def succeeds(index: int, part: PlannedPart) -> bool:
         return index in partner and joint_scores(part.joint, partner[index].joint).success
 
     parts = list(enumerate(plan.parts))
     return {
         "plan": [len(plan.parts) == len(truth.parts) and all(typed(*part) for part in parts)],
         "part": [labelled(*part) for part in parts],
-        "joint": [moves(*part) for part in parts],
+        "joint": [succeeds(*part) for part in parts],
     }
 
 
