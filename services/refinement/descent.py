@@ -100,7 +100,7 @@ def descend(
         states: B hypotheses.
         links: whose joints may move.
         size: picture side [px].
-        steps: number of steps.
+        steps: number of steps; without any, the hypotheses are judged where they are.
         held: those of the links of which only the opening may move.
 
     Returns:
@@ -116,16 +116,17 @@ def descend(
     adam = Adam(parameters.groups(), steps)
     best = torch.full((len(states),), torch.inf, device=like.device, dtype=like.dtype)
     axes, origins, openings = screws.axis.clone(), screws.origin.clone(), q.clone()
-    for _ in range(steps):
+    for _ in range(max(steps, 1)):
         screws, q = parameters.current()
         losses = objective.open_loss(view, screws, q, size)
         with torch.no_grad():
             better = losses < best
             best = torch.where(better, losses, best)
             axes[better], origins[better], openings[better] = screws.axis[better], screws.origin[better], q[better]
-        adam.step(losses.sum())
-        parameters.keep_in_range()
-        yield float(best.min())
+        if steps:
+            adam.step(losses.sum())
+            parameters.keep_in_range()
+            yield float(best.min())
     found = zip(states, _numpy(axes), _numpy(origins), _numpy(openings), strict=True)
     moved = [state.moved(axis, origin, opening, links, held) for state, axis, origin, opening in found]
     return moved, _numpy(best)

@@ -11,8 +11,10 @@ from articulation.camera import Camera
 from articulation.joint import Joint, JointType
 from articulation.plan import Plan
 from services.refinement import proxies
+from services.refinement.descent import descend
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
+from services.refinement.state import State, pack
 from services.refinement.targets import targets
 
 CPU = torch.device("cpu")
@@ -171,7 +173,20 @@ def test_little_effort_takes_few_steps(start: Plan, opened: np.ndarray) -> None:
 def test_the_start_comes_back_when_nothing_is_better(opened: np.ndarray) -> None:
     idle = Schedule(camera_steps=0, joint_steps=0, sizes=(48,), search_size=48, settle_steps=0)
     result, _ = refine(EXACT, opened, idle)
-    assert result.final_loss <= result.initial_loss
+    assert result.plan is EXACT
+    assert result.final_loss == result.initial_loss
+    np.testing.assert_array_equal(result.coordinates, Q)
+
+
+def test_a_descent_without_steps_judges_its_start(opened: np.ndarray) -> None:
+    target = objective(EXACT, opened)
+    view = target.view(torch.tensor(EXACT.camera.to_array(), dtype=torch.float32))
+    start = State(tuple(part.joint for part in EXACT.parts), Q)
+    with pytest.raises(StopIteration) as end:
+        next(descend(target, view, [start], [1, 2], 48, steps=0))
+    (found,), losses = end.value.value
+    np.testing.assert_allclose(found.q, Q, rtol=1e-6)
+    np.testing.assert_array_equal(losses, target.open_loss(view, *pack([start], view.camera), 48).numpy())
 
 
 def test_a_picture_of_the_closed_object_turns_no_joint_round(start: Plan) -> None:
