@@ -69,7 +69,7 @@ class Schedule:
         batch: hypotheses rendered at once; bounds the memory.
         temperature: loss difference by which one hypothesis becomes e times as probable as another.
         noise: the same in the judgement of a plan's joint, as a share of the loss that the best explanation leaves.
-        report_every: steps between two progress reports.
+        report_every: steps between two progress reports before the last, which comes with the outcome.
     """
 
     camera_steps: int = 40
@@ -109,7 +109,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the optimisation is; `loss` is that of the current phase."""
+    """Where the optimisation is.
+
+    Attributes:
+        step: Adam steps that were taken.
+        total_steps: those that are planned; in the last report those that were taken, as rounds that are not worth it
+            are left out.
+        loss: of the current phase, in the last report of the outcome.
+    """
 
     step: int
     total_steps: int
@@ -164,9 +171,11 @@ class Refinement:
         if self._active:
             state, confidence = yield from self._refine_joints(view)
         final = self._total(camera, state)
-        if not final < initial:
-            return Refined(self._plan, self._start.q, initial, initial)
-        return Refined(self._refined_plan(camera, state, confidence), state.q, initial, final)
+        refined = Refined(self._plan, self._start.q, initial, initial)
+        if final < initial:
+            refined = Refined(self._refined_plan(camera, state, confidence), state.q, initial, final)
+        yield Progress(self._step, self._step, refined.final_loss)
+        return refined
 
     def _refine_joints(self, view: ClosedView) -> Generator[Progress, None, tuple[State, dict[int, float]]]:
         """All active joints, their limits included, and each one's confidence."""
@@ -342,8 +351,9 @@ class Refinement:
 
     def _report(self, loss: float) -> Iterator[Progress]:
         self._step += 1
-        if self._step % self._schedule.report_every == 0:
-            yield Progress(self._step, self._schedule.total_steps, loss)
+        total = self._schedule.total_steps
+        if self._step % self._schedule.report_every == 0 and self._step < total:
+            yield Progress(self._step, total, loss)
 
 
 def _last(run: Generator[object, None, T]) -> T:

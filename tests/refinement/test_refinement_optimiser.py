@@ -107,6 +107,17 @@ def test_progress_counts_up_to_the_end(refined) -> None:
     assert steps[-1] == refined[1][-1].total_steps
 
 
+@pytest.mark.parametrize("every", [5, 7])
+def test_progress_ends_at_its_total_when_further_rounds_are_not_worth_it(opened: np.ndarray, every: int) -> None:
+    schedule = replace(SHORT, joint_steps=10, sizes=(48, 48), report_every=every)
+    result, reports = refine(believed(0.95, 1), opened, schedule)
+    shares = [report.step / report.total_steps for report in reports]
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 1
+    assert reports[-1].step == 30 < schedule.total_steps
+    assert reports[-1].loss == result.final_loss
+
+
 def test_a_reversed_hinge_is_turned_round(opened: np.ndarray) -> None:
     door = EXACT.parts[1]
     wrong = replace(door, joint=replace(door.joint, axis=-door.joint.axis, confidence=0.6))
