@@ -30,13 +30,13 @@ def unseen_psnr(colorist: Colorist, library: Library, rows: Tensor, data: Textur
     """PSNR [dB] of base colour over the object's pixels in unseen views, the mean over objects.
 
     Args:
-        rows: (N,) the objects of `data` in the library.
-        data: rendered of them.
+        rows: (N,) objects in the library.
+        data: pictures of them, and maybe of more objects after them.
         size: of the judge's pictures.
     """
     scene = library.scene(rows)
     closed = torch.zeros_like(scene.joint_upper)
-    truths = [render(scene, cameras, closed, scene.link_valid, size) for cameras in unseen_views(data.camera)]
+    truths = [render(scene, cameras, closed, scene.link_valid, size) for cameras in unseen_views(data.camera[: len(rows)])]
     link, position, normal, albedo = (
         torch.stack([getattr(truth, name) for truth in truths], 1) for name in ("link", "position", "normal", "albedo")
     )

@@ -27,8 +27,9 @@ from training.library import build_library, cached_library
 from training.loop import Loop
 from training.options import training_parser
 
-FROM_NOISE = 0.5
-"""Share of the batch that starts from pure noise, the first and hardest sampling step."""
+FROM_NOISE = 0.8
+"""Share of the batch that starts from pure noise, the first and hardest sampling step, and for now the only one that
+the exported pipeline takes."""
 REACH = 9
 """How far beyond silhouette and prompt an edit's pixels still count in full [pixels]."""
 ELSEWHERE = 0.05
@@ -36,7 +37,7 @@ ELSEWHERE = 0.05
 RIM = 5
 """Width of the silhouette's rim that weighs more [pixels]."""
 RIM_WEIGHT, HIDDEN_WEIGHT = 4.0, 1.0
-EDGE_WEIGHT, COVERAGE_WEIGHT, OVERLAP_WEIGHT = 1.0, 0.3, 0.1
+EDGE_WEIGHT, TONE_WEIGHT, COVERAGE_WEIGHT, OVERLAP_WEIGHT = 1.0, 1.0, 0.3, 0.1
 RENEW_EVERY = 8
 """Steps between looks at whether new views are due."""
 USES = 5
@@ -72,8 +73,9 @@ def edit_loss(edit: Tensor, logits: Tensor, target: Tensor, prompt: Tensor) -> d
         prompt: (B, C, S, S) that the edit was asked with.
 
     Returns:
-        "loss" and its terms: L1 of colours and of their differences between neighbours, cross-entropy of coverage,
-        and how little the silhouettes overlap. A small part counts as much as a large one: weights are relative to the
+        "loss" and its terms: L1 of colours, of their differences between neighbours and of their mean over the
+        silhouette, which the photograph's light shifts as a whole; cross-entropy of coverage, and how little the
+        silhouettes overlap. A small part counts as much as a large one: weights are relative to the
         region about the part.
     """
     cover = (target[:, 3:] + 1) / 2
@@ -88,13 +90,16 @@ def edit_loss(edit: Tensor, logits: Tensor, target: Tensor, prompt: Tensor) -> d
     color = (color_weight * error.abs()).mean()
     across = (color_weight[..., 1:] * (error[..., 1:] - error[..., :-1]).abs()).mean()
     down = (color_weight[..., 1:, :] * (error[..., 1:, :] - error[..., :-1, :]).abs()).mean()
+    tone = ((error * cover).sum((2, 3)) / cover.sum((2, 3)).clamp(min=1)).abs().mean()
     entropy = nnf.binary_cross_entropy_with_logits(logits, cover[:, 0], reduction="none")
     coverage = (cover_weight[:, 0] * entropy).mean()
     chance = logits.sigmoid()
     both, either = (chance * cover[:, 0]).sum((1, 2)), (chance + cover[:, 0]).sum((1, 2))
     apart = (1 - 2 * both / either.clamp(min=1)).mean()
-    loss = color + EDGE_WEIGHT * (across + down) + COVERAGE_WEIGHT * coverage + OVERLAP_WEIGHT * apart
-    return {"loss": loss, "color": color, "edges": across + down, "coverage": coverage, "apart": apart}
+    painted = color + EDGE_WEIGHT * (across + down) + TONE_WEIGHT * tone
+    loss = painted + COVERAGE_WEIGHT * coverage + OVERLAP_WEIGHT * apart
+    terms = {"color": color, "edges": across + down, "tone": tone, "coverage": coverage, "apart": apart}
+    return {"loss": loss, **terms}
 
 
 def relative(weight: Tensor) -> Tensor:

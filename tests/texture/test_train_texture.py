@@ -93,6 +93,15 @@ def test_unseen_pictures_of_the_true_colours_are_perfect_and_of_any_other_are_no
     assert found > 20
 
 
+def test_the_first_objects_of_many_can_be_judged_alone(library: Library, data: TextureData) -> None:
+    def grey(view, points, *_):
+        return torch.full_like(points, 0.5)
+
+    alone = [unseen_psnr(grey, library, ROWS[:count], data, 16) for count in (1, len(ROWS))]
+    assert np.isfinite(alone).all()
+    assert alone[0] != alone[1]
+
+
 def test_judge_looks_from_where_the_camera_was_not(data: TextureData) -> None:
     turns = (unseen_views(data.camera)[..., 0] - data.camera[:, 0]).remainder(2 * torch.pi)
     assert turns.min() > 1.5

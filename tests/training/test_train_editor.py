@@ -116,6 +116,20 @@ def test_colours_do_not_count_where_nothing_is(data: EditData) -> None:
     assert 0 < losses[1] < 0.3 * losses[0]
 
 
+def test_a_cast_over_the_whole_object_costs_more_than_noise_of_its_size(data: EditData) -> None:
+    index = torch.arange(len(data))
+    target = exact_batch(data, index, torch.zeros_like(index)).target
+    prompt = torch.zeros(len(target), len(CHANNELS), SIZE, SIZE)
+    logits = target[:, 3] * 9
+    sign = torch.randint(2, target[:, :3].shape, generator=seeded()) * 2 - 1
+    cast, noise = target.clone(), target.clone()
+    cast[:, :3] += 0.1
+    noise[:, :3] += 0.1 * sign
+    whole, single = (edit_loss(edit, logits, target, prompt)["tone"] for edit in (cast, noise))
+    assert torch.isclose(whole, torch.tensor(0.1), atol=1e-4)
+    assert single < 0.5 * whole
+
+
 def test_a_few_steps_lower_the_loss(library: Library) -> None:
     small = views(library, 32)
     torch.manual_seed(0)
