@@ -36,7 +36,8 @@ def unseen_psnr(colorist: Colorist, library: Library, rows: Tensor, data: Textur
     """
     scene = library.scene(rows)
     closed = torch.zeros_like(scene.joint_upper)
-    truths = [render(scene, cameras, closed, scene.link_valid, size) for cameras in unseen_views(data.camera[: len(rows)])]
+    views = unseen_views(data.camera[: len(rows)])
+    truths = [render(scene, cameras, closed, scene.link_valid, size) for cameras in views]
     link, position, normal, albedo = (
         torch.stack([getattr(truth, name) for truth in truths], 1) for name in ("link", "position", "normal", "albedo")
     )
