@@ -54,8 +54,10 @@ bench: $(READY) ## print stage times at two presets, the gateway's own time and 
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench
 
-bench-refine: $(READY) ## refinement on N objects of the validation split from SEED
-	$(BIN)/python -m training.bench_refine N=$(N) SEED=$(SEED) OUT=out/refine
+bench-refine: OUT = out/refine
+bench-refine: $(READY) ## how much refinement repairs on N test objects from SEED whose joints start wrong, into OUT
+	$(BIN)/spark up
+	$(BIN)/python -m training.bench_refine --count $(N) --seed $(SEED) --out $(OUT)
 
 eval: $(READY) ## reconstruct N test objects generated from SEED through the services and score them into OUT
 	$(BIN)/spark up
