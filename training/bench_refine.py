@@ -32,7 +32,7 @@ from client.errors import ClientError
 from client.local.ensemble import Ensemble
 from client.sdk import SparkClient
 from services.refinement import job
-from services.refinement.optimiser import Schedule
+from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
 from spark.convert import plan_from_proto
 from spark.v1 import reconstruction_service_pb2 as pb

@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.card import run_facts
 from training.draw import Split
 from training.library import cached_library
 from training.loop import Loop
 from training.options import training_parser
 from training.processes import join
 from training.vlm_answers import tokenise
-from training.vlm_card import write_card
+from training.vlm_card import one_run, write_card
 from training.vlm_data import LENGTH_STEP, Ring, Studio, augment, opening_tokens
 from training.vlm_exam import Exam, Result
 from training.vlm_folder import same_model, write_folder
@@ -127,8 +128,9 @@ def main(arguments: list[str] | None = None) -> None:
         "total_seconds": options.total_seconds,
         "seed": 0,
         "best_step": best.step,
+        **run_facts(loop),
     }
-    write_card(options.export, facts, result, loop, student.vlm, len(exam))
+    write_card(options.export, facts, result, one_run(facts), student.vlm, len(exam))
 
 
 def _learn(

@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from training import card
-from training.loop import Loop
 from training.vlm_exam import Result
 
 _CARD = """---
@@ -27,10 +26,9 @@ generated objects it was trained on and little else.
 - **Data**: {views} photographs of {objects} generated objects of `training.objects`, split TRAIN, taken while it
   learned, most of them in random surroundings, and pictures of `training.negatives` that are to be refused; random
   exposure, contrast, colour, blur and noise. No picture or object of anybody else.
-- **Training**: {steps} steps of {batch} views in {seconds:.0f} s on {accelerators} x {hardware}, {start}; Muon and
-  AdamW (`training/loop.py`), exponential moving average of the weights, of which those after {best_step} steps did best
-  in the exam below. While it learned, the vision tower also had to tell each spot's part, box and joint
-  (`training/vlm_dense.py`). `training.json` reproduces it.
+- **Training**: {training}. Muon and AdamW (`training/loop.py`), exponential moving average of the weights. While it
+  learned, the vision tower also had to tell each spot's part, box and joint (`training/vlm_dense.py`). `training.json`
+  reproduces it.
 - **Licence**: Apache-2.0.
 
 ## Held-out objects
@@ -63,12 +61,15 @@ COLUMNS = (
 """Measures of each category."""
 
 
-def write_card(folder: Path, facts: dict[str, Any], result: Result, loop: Loop, model: nn.Module, judged: int) -> None:
+def write_card(
+    folder: Path, facts: dict[str, Any], result: Result, training: str, model: nn.Module, judged: int
+) -> None:
     """Write `README.md` and `training.json` beside the weights.
 
     Args:
-        facts: what reproduces the run.
+        facts: what reproduces the weights; among them the numbers of `views` and `objects`.
         result: held-out quality of the weights shipped.
+        training: how they came to be, in a sentence without its full stop.
         model: as trained.
         judged: objects that `result` was measured on.
     """
@@ -79,14 +80,22 @@ def write_card(folder: Path, facts: dict[str, Any], result: Result, loop: Loop, 
     card.write_card(
         folder,
         _CARD,
-        {**facts, **card.run_facts(loop)},
+        facts,
         {**result.metrics, "categories": result.categories},
         rows=card.measure_rows(result.metrics),
         million=card.million_parameters(model),
-        accelerators=facts["processes"],
         judged=judged,
-        start="from the weights of an earlier run" if facts["init"] else "from random weights",
+        training=training,
         columns=" | ".join(COLUMNS),
         dashes=" --- |" * len(COLUMNS),
         categories="\n".join(lines),
+    )
+
+
+def one_run(facts: dict[str, Any]) -> str:
+    """A run of `training.train_vlm` in words."""
+    start = "from the weights of an earlier run" if facts["init"] else "from random weights"
+    return (
+        f"{facts['steps']} steps of {facts['batch']} views in {facts['seconds']:.0f} s on {facts['processes']} x"
+        f" {facts['hardware']}, {start}; those after {facts['best_step']} steps did best in its exam"
     )
