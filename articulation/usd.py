@@ -1,39 +1,74 @@
 """USD of an asset: links as rigid bodies with convex collision, masses, textures, and UsdPhysics joints.
 
 The stage is z up, in metres and kilograms. UsdPhysics wants revolute limits, and damping, in degrees. Joint friction
-has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`.
+has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`. The same pairs of links collide as in
+the MJCF: unless told otherwise, UsdPhysics lets the two bodies of a joint pass through each other, and lets bodies
+collide that fixed joints hold together. What a link is, and what it is made of, are semantic labels, for simulated
+cameras.
 """
 
 from __future__ import annotations
 
+import tempfile
+from itertools import combinations
+from pathlib import Path
+
 import numpy as np
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
+from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdPhysics, UsdSemantics, UsdShade, Vt
 
 from articulation.asset import Asset, Body, Inertial, Mesh, TexturedMesh, link_origins
 from articulation.files import texture_path
 from articulation.joint import JointType
 from articulation.materials import MATERIALS
+from articulation.normals import corner_normals, face_normals
 from articulation.tree import Link
-from articulation.typing import Array
+from articulation.typing import AnyArray, Array, IntArray
+
+JOINTS = "Joints"
+"""The scope that holds the joints; no link has this name, since links have lower-case ones."""
 
 
 def write_usd(asset: Asset) -> bytes:
-    """The asset as a .usda text layer; textures are referred to by their path in the asset folder."""
+    """The asset as a .usdc binary layer; textures are referred to by their path in the asset folder."""
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
     base = Sdf.Path.absoluteRootPath.AppendChild(asset.name)
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, base).GetPrim())
+    Usd.ModelAPI(stage.GetDefaultPrim()).SetKind(Kind.Tokens.component)
     origins = link_origins(asset.articulation)
     for link, body, origin in zip(asset.articulation, asset.bodies, origins, strict=True):
         _define_link(stage, base, link, body, origin)
+    UsdGeom.Scope.Define(stage, base.AppendChild(JOINTS))
     for index, link in enumerate(asset.articulation):
         parent = asset.articulation.links[link.parent] if link.parent >= 0 else None
         offset = origins[index] - (origins[link.parent] if parent else 0.0)
         _define_joint(stage, base, link, parent, asset.bodies[index], offset)
-    text: str = stage.GetRootLayer().ExportToString()
-    return text.encode()
+    for pair in _never_colliding(asset):
+        first, second = (base.AppendChild(asset.articulation.links[index].name) for index in pair)
+        filtered = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(first))
+        filtered.CreateFilteredPairsRel().AddTarget(second)
+    return _binary(stage.GetRootLayer())
+
+
+def _never_colliding(asset: Asset) -> list[tuple[int, int]]:
+    """Pairs of links that the asset excludes, or that fixed joints hold together."""
+    links = asset.articulation.links
+    carrier = list(range(len(links)))
+    for index in asset.articulation.order():
+        if links[index].parent >= 0 and not links[index].joint.type.moves:
+            carrier[index] = carrier[links[index].parent]
+    rigid = (pair for pair in combinations(range(len(links)), 2) if carrier[pair[0]] == carrier[pair[1]])
+    return [*asset.excluded, *rigid]
+
+
+def _binary(layer: Sdf.Layer) -> bytes:
+    """The layer as crate, which USD writes to files only."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layer.usdc"
+        layer.Export(str(path))
+        return path.read_bytes()
 
 
 def _define_link(stage: Usd.Stage, base: Sdf.Path, link: Link, body: Body, origin: Array) -> None:
@@ -44,21 +79,20 @@ def _define_link(stage: Usd.Stage, base: Sdf.Path, link: Link, body: Body, origi
     if link.parent < 0:
         UsdPhysics.ArticulationRootAPI.Apply(xform.GetPrim())
     _set_mass(xform.GetPrim(), body.inertial, origin)
-    visual = _define_mesh(stage, path.AppendChild("visual"), body.visual, origin)
-    coordinates = UsdGeom.PrimvarsAPI(visual).CreatePrimvar(
-        "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
-    )
-    coordinates.Set(Vt.Vec2fArray.FromNumpy(body.visual.uvs.astype(np.float32)))
     material = _define_material(stage, path.AppendChild("material"), link, body.visual)
+    visual = _define_visual(stage, path.AppendChild("visual"), body.visual, origin)
     UsdShade.MaterialBindingAPI.Apply(visual.GetPrim()).Bind(material)
+    if link.label:
+        _add_label(xform.GetPrim(), "class", link.label)
     for index, piece in enumerate(body.collision):
-        mesh = _define_mesh(stage, path.AppendChild(f"collision_{index}"), piece, origin)
-        mesh.CreatePurposeAttr(UsdGeom.Tokens.guide)
-        UsdPhysics.CollisionAPI.Apply(mesh.GetPrim())
-        UsdPhysics.MeshCollisionAPI.Apply(mesh.GetPrim()).CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
+        mesh = _define_collider(stage, path.AppendChild(f"collision_{index}"), piece, origin)
         UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(
             material, UsdShade.Tokens.weakerThanDescendants, materialPurpose="physics"
         )
+
+
+def _add_label(prim: Usd.Prim, taxonomy: str, label: str) -> None:
+    UsdSemantics.LabelsAPI.Apply(prim, taxonomy).CreateLabelsAttr([label])
 
 
 def _set_mass(prim: Usd.Prim, inertial: Inertial, origin: Array) -> None:
@@ -71,15 +105,56 @@ def _set_mass(prim: Usd.Prim, inertial: Inertial, origin: Array) -> None:
     mass.CreatePrincipalAxesAttr(Gf.Quatf(Gf.Matrix3d(*axes.T.reshape(-1).tolist()).ExtractRotation().GetQuat()))
 
 
-def _define_mesh(stage: Usd.Stage, path: Sdf.Path, source: Mesh | TexturedMesh, origin: Array) -> UsdGeom.Mesh:
+def _define_visual(stage: Usd.Stage, path: Sdf.Path, source: TexturedMesh, origin: Array) -> UsdGeom.Mesh:
+    points, faces, seen = _welded(source, origin)
+    mesh = _define_mesh(stage, path, points, faces)
+    _set_normals(mesh, corner_normals(points, faces), UsdGeom.Tokens.faceVarying)
+    values, indices = np.unique(source.uvs[source.faces[seen]].reshape(-1, 2), axis=0, return_inverse=True)
+    coordinates = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar(
+        "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.faceVarying
+    )
+    coordinates.Set(Vt.Vec2fArray.FromNumpy(values.astype(np.float32)))
+    coordinates.SetIndices(Vt.IntArray.FromNumpy(indices.astype(np.int32)))
+    return mesh
+
+
+def _define_collider(stage: Usd.Stage, path: Sdf.Path, source: Mesh, origin: Array) -> UsdGeom.Mesh:
+    points, faces, _ = _welded(source, origin)
+    mesh = _define_mesh(stage, path, points, faces)
+    _set_normals(mesh, face_normals(points[faces])[0], UsdGeom.Tokens.uniform)
+    mesh.CreatePurposeAttr(UsdGeom.Tokens.guide)
+    UsdPhysics.CollisionAPI.Apply(mesh.GetPrim())
+    UsdPhysics.MeshCollisionAPI.Apply(mesh.GetPrim()).CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
+    return mesh
+
+
+def _welded(mesh: Mesh, origin: Array) -> tuple[Array, IntArray, AnyArray]:
+    """The mesh relative to `origin` in single precision, one point a place, without faces that have no area.
+
+    Returns:
+        (P, 3) points, (F, 3) indices into them, and the (N,) mask of the faces of `mesh` that are kept.
+    """
+    corners = (mesh.vertices - origin).astype(np.float32).astype(np.float64)[mesh.faces]
+    seen = face_normals(corners)[1] > 0
+    points, indices = np.unique(corners[seen].reshape(-1, 3), axis=0, return_inverse=True)
+    return points, indices.reshape(-1, 3), seen
+
+
+def _define_mesh(stage: Usd.Stage, path: Sdf.Path, points: Array, faces: IntArray) -> UsdGeom.Mesh:
     mesh = UsdGeom.Mesh.Define(stage, path)
-    points = Vt.Vec3fArray.FromNumpy((source.vertices - origin).astype(np.float32))
-    mesh.CreatePointsAttr(points)
-    mesh.CreateExtentAttr(UsdGeom.PointBased.ComputeExtent(points))
-    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(source.faces), 3, np.int32)))
-    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(source.faces.reshape(-1).astype(np.int32)))
+    values = Vt.Vec3fArray.FromNumpy(points.astype(np.float32))
+    mesh.CreatePointsAttr(values)
+    mesh.CreateExtentAttr(UsdGeom.PointBased.ComputeExtent(values))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), 3, np.int32)))
+    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.reshape(-1).astype(np.int32)))
     mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     return mesh
+
+
+def _set_normals(mesh: UsdGeom.Mesh, normals: Array, interpolation: str) -> None:
+    """Author (..., 3) unit normals."""
+    mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(normals.reshape(-1, 3).astype(np.float32)))
+    mesh.SetNormalsInterpolation(interpolation)
 
 
 def _define_material(stage: Usd.Stage, path: Sdf.Path, link: Link, visual: TexturedMesh) -> UsdShade.Material:
@@ -104,6 +179,7 @@ def _define_material(stage: Usd.Stage, path: Sdf.Path, link: Link, visual: Textu
         texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
     )
     material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", Sdf.ValueTypeNames.Token))
+    _add_label(material.GetPrim(), "material", link.material)
     physics = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
     physics.CreateDensityAttr(MATERIALS[link.material].density)
     physics.CreateStaticFrictionAttr(MATERIALS[link.material].friction)
@@ -113,7 +189,7 @@ def _define_material(stage: Usd.Stage, path: Sdf.Path, link: Link, visual: Textu
 
 def _define_joint(stage: Usd.Stage, base: Sdf.Path, link: Link, parent: Link | None, body: Body, offset: Array) -> None:
     """The joint that holds the link to its parent, or the root to the world."""
-    path = base.AppendChild("Joints").AppendChild(f"{link.name}_joint")
+    path = base.AppendChild(JOINTS).AppendChild(f"{link.name}_joint")
     joint = link.joint
     degrees = 180.0 / np.pi if joint.type.rotates else 1.0
     if joint.type.rotates:
@@ -123,6 +199,7 @@ def _define_joint(stage: Usd.Stage, base: Sdf.Path, link: Link, parent: Link | N
     else:
         prim = UsdPhysics.FixedJoint.Define(stage, path)
     if parent is not None:
+        prim.CreateCollisionEnabledAttr(joint.type.moves)
         prim.CreateBody0Rel().SetTargets([base.AppendChild(parent.name)])
     prim.CreateBody1Rel().SetTargets([base.AppendChild(link.name)])
     prim.CreateLocalPos0Attr(Gf.Vec3f(*offset.tolist()))

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ASSET_ENTRIES = frozenset(
-    {"asset.urdf", "asset.xml", "asset.usda", "asset.glb", "meshes", "textures", "preview.png", "report.json"}
+    {"asset.urdf", "asset.xml", "asset.usdc", "asset.glb", "meshes", "textures", "preview.png", "report.json"}
+    | {"asset.usda"}
 )
-"""What an asset folder holds (`docs/asset.md`)."""
+"""What an asset folder holds (`docs/asset.md`), and `asset.usda`, which it held in former versions."""
 
 
 def is_replaceable(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from articulation.usd import write_usd
 
 URDF = "asset.urdf"
 MJCF = "asset.xml"
-USD = "asset.usda"
+USD = "asset.usdc"
 GLB = "asset.glb"
 PREVIEW = "preview.png"
 

@@ -38,7 +38,7 @@ def test_a_missing_folder_is_made_with_its_parents(tmp_path: Path) -> None:
     assert (tmp_path / "a/b/asset.urdf").read_text() == "new"
 
 
-@pytest.mark.parametrize("entries", [[], ["asset.urdf", "report.json"]])
+@pytest.mark.parametrize("entries", [[], ["asset.urdf", "report.json"], ["asset.usda"]])
 def test_an_empty_folder_and_an_asset_are_replaceable(tmp_path: Path, entries: list[str]) -> None:
     for entry in entries:
         (tmp_path / entry).touch()

@@ -15,7 +15,7 @@ from client.cli import INTERRUPTED, app
 from client.sdk import SparkClient
 from spark.v1 import reconstruction_service_pb2 as pb
 
-EXPECTED = {"asset.urdf", "asset.xml", "asset.usda", "asset.glb", "report.json", "preview.png"}
+EXPECTED = {"asset.urdf", "asset.xml", "asset.usdc", "asset.glb", "report.json", "preview.png"}
 
 
 def _reconstruct(image: Path, out: Path, server: str, *more: str) -> tuple[int, str]:

@@ -18,7 +18,7 @@ async def test_a_picture_becomes_a_checked_asset(api: Api, toys: ToyServices, tm
     assert done.state == pb.RECONSTRUCTION_STATE_SUCCEEDED, done.error
     assert [stage.stage for stage in done.stages] == [1, 2, 3, 4, 5, 6]
     files = {a.path.removeprefix("asset/"): await api.download(a.digest) for a in done.stages[-1].artifacts}
-    assert {"asset.urdf", "asset.xml", "asset.usda", "asset.glb", "preview.png", "report.json"} <= files.keys()
+    assert {"asset.urdf", "asset.xml", "asset.usdc", "asset.glb", "preview.png", "report.json"} <= files.keys()
 
     for path, data in files.items():
         target = tmp_path / "copy" / path
