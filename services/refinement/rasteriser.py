@@ -8,6 +8,8 @@ between their centres, so the picture moves continuously with the edge, also whe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,9 @@ NEAR = 0.05
 """Faces with a corner nearer than this to the camera plane are not drawn [model units]."""
 
 TINY = 1e-9
+
+PAIRS = 1 << 20
+"""Pairs of a face and a pixel that are looked at together: about 100 bytes each bound the memory."""
 
 
 class TorchRenderer:
@@ -62,24 +67,42 @@ def visible_faces(screen: Tensor, depth: Tensor, faces: Tensor, size: int) -> tu
     drawn = (depth[:, faces].flatten(0, 1) > NEAR).all(1)
     area = extent[:, 0] * extent[:, 1] * drawn
 
-    # One row a pair of a face and a pixel of its bounding box: work and memory follow the covered area.
-    face = torch.repeat_interleave(area)
-    within = torch.arange(len(face), device=screen.device) - (area.cumsum(0) - area)[face]
-    width = extent[face, 0]
-    row = torch.div(within, width, rounding_mode="floor")
-    x = low[face, 0] + (within - row * width)
-    y = low[face, 1] + row
-    weights, _ = _barycentric(corners[face], x, y)
-    inside = (weights >= 0).all(1)
-    face, weights, x, y = face[inside], weights[inside], x[inside], y[inside]
-    nearness = (weights * inverse[face]).sum(1)
-    pixel = (torch.div(face, count, rounding_mode="floor") * size + y.long()) * size + x.long()
+    nearest = corners.new_zeros(batch * size * size)
+    shown = torch.full_like(nearest, -1, dtype=torch.int64)
+    for first, last in _chunks(area, PAIRS):
+        # One row a pair of a face and a pixel of its bounding box: work follows the covered area.
+        face = torch.repeat_interleave(area[first:last]) + first
+        within = torch.arange(len(face), device=screen.device)
+        within -= (area[first:last].cumsum(0) - area[first:last])[face - first]
+        width = extent[face, 0]
+        row = torch.div(within, width, rounding_mode="floor")
+        x = low[face, 0] + (within - row * width)
+        y = low[face, 1] + row
+        weights, _ = _barycentric(corners[face], x, y)
+        inside = (weights >= 0).all(1)
+        face, weights, x, y = face[inside], weights[inside], x[inside], y[inside]
+        nearness = (weights * inverse[face]).sum(1)
+        pixel = (torch.div(face, count, rounding_mode="floor") * size + y.long()) * size + x.long()
 
-    nearest = nearness.new_zeros(batch * size * size).scatter_reduce(0, pixel, nearness, "amax")
-    wins = nearness == nearest[pixel]
-    # Of equal depths the highest face index wins: deterministic on every device.
-    shown = torch.full_like(nearest, -1, dtype=torch.int64).scatter_reduce(0, pixel[wins], face[wins] % count, "amax")
+        before = nearest[pixel]
+        nearest.scatter_reduce_(0, pixel, nearness, "amax")
+        wins = nearness == nearest[pixel]
+        # Faces of earlier chunks that lie farther are forgotten.
+        shown[pixel[wins & (nearness > before)]] = -1
+        # Of equal depths the highest face index wins: deterministic on every device.
+        shown.scatter_reduce_(0, pixel[wins], face[wins] % count, "amax")
     return shown.view(batch, size, size), (1 / nearest).view(batch, size, size)
+
+
+def _chunks(area: Tensor, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows whose areas add up to at most `most`, or that are one row."""
+    total = area.cumsum(0)
+    first = 0
+    while first < len(area):
+        done = int(total[first - 1]) if first else 0
+        last = max(int(torch.searchsorted(total, done + most, right=True)), first + 1)
+        yield first, last
+        first = last
 
 
 def _barycentric(corners: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 import trimesh
 
 from articulation.camera import Camera
-from services.refinement import proxies
+from services.refinement import proxies, rasteriser
 from services.refinement.kinematics import Screws, link_poses, transform
 from services.refinement.objective import coverage
 from services.refinement.rasteriser import TorchRenderer, to_pixels, visible_faces
@@ -104,3 +104,35 @@ def test_a_batch_equals_its_pictures_one_by_one() -> None:
 def test_faces_behind_the_camera_are_not_drawn() -> None:
     behind = trimesh.creation.box(bounds=[(-1, -1, 20), (1, 1, 22)])
     assert draw([behind], FRONT, 16)[..., 3].abs().max().item() == 0.0
+
+
+@pytest.fixture
+def crowd() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Screen, depth and faces of eight large boxes, one inside the other but for two that coincide."""
+    sizes = (0.3, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    packed = proxies.build([trimesh.creation.box(extents=(side,) * 3) for side in sizes], 1000, CPU, torch.float64)
+    camera = camera_tensor(Camera(0.4, 0.3, 4.0, 0.6)).expand(3, -1)
+    return *to_pixels(camera, packed.vertices.expand(3, -1, -1), 48), packed.faces
+
+
+@pytest.mark.parametrize("pairs", [1, 5_000])
+def test_many_chunks_show_what_one_does(crowd, monkeypatch: pytest.MonkeyPatch, pairs: int) -> None:
+    whole = visible_faces(*crowd, 48)
+    monkeypatch.setattr(rasteriser, "PAIRS", pairs)
+    for found, expected in zip(visible_faces(*crowd, 48), whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_pairs_of_faces_and_pixels_are_looked_at_in_bounded_numbers(crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    barycentric = rasteriser._barycentric
+
+    def counted(corners: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rows.append(len(corners))
+        return barycentric(corners, x, y)
+
+    monkeypatch.setattr(rasteriser, "_barycentric", counted)
+    monkeypatch.setattr(rasteriser, "PAIRS", 5_000)
+    visible_faces(*crowd, 48)
+    assert sum(rows) > 4 * 5_000
+    assert max(rows) <= 5_000
