@@ -35,6 +35,11 @@ def run_facts(loop: Loop) -> dict[str, Any]:
     return {"steps": loop.step, "seconds": round(loop.elapsed, 1), "hardware": hardware}
 
 
+def beginning(facts: Mapping[str, Any]) -> str:
+    """Where a run's weights came from, in words."""
+    return "from the weights of an earlier run" if facts["init"] else "from random weights"
+
+
 def million_parameters(model: nn.Module) -> float:
     return sum(parameter.numel() for parameter in model.parameters()) / 1e6
 

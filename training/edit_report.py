@@ -48,8 +48,8 @@ SPARK; it knows the generated objects it was trained on and little else.
   the last run), each in random surroundings and with {edits} edits rendered on white. Prompts were drawn from plans
   with random errors in boxes, joints, limits and camera, one hinge in seventeen on the wrong side and small parts left
   out, while the target stayed true. No picture or object of anybody else.
-- **Training**: {steps} steps of {batch} edits in {seconds:.0f} s on {hardware}; Muon and AdamW (`training/loop.py`),
-  exponential moving average of the weights. `training.json` reproduces it.
+- **Training**: {steps} steps of {batch} edits in {seconds:.0f} s on {hardware}, {beginning};
+  Muon and AdamW (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
 
 ## Held-out objects
@@ -165,7 +165,7 @@ def export(pipeline: CompactEditPipeline, folder: Path, facts: Mapping[str, Any]
         f"| {steps} | {score['iou']:.4f} | {score['psnr']:.2f} |" for steps, score in facts["judged_steps"].items()
     )
     shown = {"edits": len(SLOTS), "rows": card.measure_rows(metrics), "step_rows": step_rows}
-    card.write_card(folder, _CARD, facts, metrics, million=million, **shown)
+    card.write_card(folder, _CARD, facts, metrics, million=million, beginning=card.beginning(facts), **shown)
 
 
 def averaged_pipeline(model: torch.nn.Module, weights: dict[str, Tensor]) -> CompactEditPipeline:

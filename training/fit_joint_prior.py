@@ -89,12 +89,20 @@ def module(by_label: Mapping[str, Counter[str]], by_shape: Mapping[str, Counter[
         ordered = {key: dict(sorted(counts[key].items())) for key in sorted(counts)}
         return pprint.pformat(ordered, width=100, sort_dicts=False)
 
-    return (
-        f'"""How often each kind of joint occurs in {objects} training objects, as `training.fit_joint_prior` counts.\n\n'
-        'The words are those of `services.refinement.part_prior.Place`.\n"""\n\n# fmt: off\n'
-        f"BY_LABEL: dict[str, dict[str, int]] = {table(by_label)}\n\n"
-        f"BY_SHAPE: dict[str, dict[str, int]] = {table(by_shape)}\n# fmt: on\n"
-    )
+    return _MODULE.format(objects=objects, by_label=table(by_label), by_shape=table(by_shape))
+
+
+_MODULE = '''"""How often each kind of joint occurs in {objects} training objects: written by `training.fit_joint_prior`.
+
+The words are those of `services.refinement.part_prior.Place`.
+"""
+
+# fmt: off
+BY_LABEL: dict[str, dict[str, int]] = {by_label}
+
+BY_SHAPE: dict[str, dict[str, int]] = {by_shape}
+# fmt: on
+'''
 
 
 @app.command()
@@ -108,9 +116,7 @@ def main(objects: Annotated[int, typer.Option(help="Training objects to count.")
     typer.echo(f"wrote {path}")
     pairs = [overlaps(spec, by_shape) for spec in specs[:CONTACT_OBJECTS]]
     for name, values in zip(("true", "other"), map(np.concatenate, zip(*pairs, strict=True)), strict=True):
-        typer.echo(
-            f"{name} joints: {len(values)}, driven in by more than {BLOCKED_SHARE}: {np.mean(values > BLOCKED_SHARE):.3f}"
-        )
+        typer.echo(f"{np.mean(values > BLOCKED_SHARE):.3f} of {len(values)} {name} joints are blocked")
 
 
 if __name__ == "__main__":

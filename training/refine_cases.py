@@ -19,7 +19,7 @@ from articulation.camera import Camera
 from articulation.files import png
 from articulation.joint import Joint, JointType
 from articulation.metrics import joint_scores
-from articulation.plan import Plan
+from articulation.plan import Plan, PlannedPart
 from articulation.typing import Array
 from gateway.meshes import write_glb
 from gateway.plans import openings
@@ -80,23 +80,34 @@ class JointError:
         type_right: whether it has the true type.
         axis: [rad], direction counting; the undirected angle for a continuous joint.
         origin: distance of the axis lines; None unless both turn.
+        offset: distance of the line from the true one's point beside the part; None unless both turn. Lines that are
+            tilted against each other may meet far from the part, and `origin` then reads small.
     """
 
     label: str
     type_right: bool
     axis: float
     origin: float | None
+    offset: float | None
 
     @classmethod
-    def of(cls, label: str, guess: Joint, truth: Joint) -> JointError:
+    def of(cls, part: PlannedPart, guess: Joint, truth: Joint) -> JointError:
         # The axis of a joint of the wrong type is an axis all the same; a fixed one has none, and is off by all.
         alike = replace(truth, type=guess.type) if guess.type.moves else guess
         scores = joint_scores(guess, alike)
         undirected = truth.type is JointType.CONTINUOUS
         axis = scores.axis_sign_free if undirected else scores.axis
-        both_turn = guess.type.rotates and truth.type.rotates
-        right = guess.type is truth.type
-        return cls(label, right, np.pi if axis is None else axis, scores.origin if both_turn else None)
+        offset = None
+        if guess.type.rotates and truth.type.rotates:
+            beside = truth.origin + (part.box.center - truth.origin) @ truth.axis * truth.axis
+            offset = float(np.linalg.norm(np.cross(beside - guess.origin, guess.axis)))
+        return cls(
+            label=part.label,
+            type_right=guess.type is truth.type,
+            axis=np.pi if axis is None else axis,
+            origin=None if offset is None else scores.origin,
+            offset=offset,
+        )
 
     def worse_than(self, start: JointError) -> bool:
         """Whether the type was lost, or axis or line lie further off by more than the tolerances."""
@@ -104,8 +115,9 @@ class JointError:
             return True
         if self.axis > start.axis + AXIS_TOLERANCE:
             return True
-        known = self.origin is not None and start.origin is not None
-        return known and float(self.origin or 0) > float(start.origin or 0) + ORIGIN_TOLERANCE
+        if self.offset is None or start.offset is None:
+            return False
+        return self.offset > start.offset + ORIGIN_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class CameraError:
 
 def errors(trial: Trial, plan: Plan) -> tuple[JointError, ...]:
     """One entry a scored part."""
-    return tuple(JointError.of(plan.parts[i].label, plan.parts[i].joint, true) for i, true in trial.truth.items())
+    return tuple(JointError.of(plan.parts[i], plan.parts[i].joint, true) for i, true in trial.truth.items())
 
 
 def with_true_shapes(subject: Subject) -> Trial:

@@ -28,8 +28,8 @@ default of SPARK; it knows the generated objects it was trained on and little el
   `training/texture_pool.py`). The image editor painted the guide pictures of {painted:.0%} of the objects under
   imagined plans (`training/texture_paint.py`); those of the others are true ones, blurred, shifted, dulled and tinted
   (`training/texture_jitter.py`).
-- **Training**: {steps} steps of {batch} parts x {queries} points in {seconds:.0f} s on {hardware}; Muon and AdamW
-  (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
+- **Training**: {steps} steps of {batch} parts x {queries} points in {seconds:.0f} s on {hardware}, {beginning};
+  Muon and AdamW (`training/loop.py`), exponential moving average of the weights. `training.json` reproduces it.
 - **Licence**: Apache-2.0.
 
 ## Held-out objects
@@ -39,7 +39,7 @@ has new objects; TEST has new layouts, finishes and cameras too. Spoiled inputs 
 training; painted inputs, where listed, have the editor's pictures instead of spoiled ones, as in the service.
 `nearest_visible` copies the photograph's pixel at the nearest point in view, `mean_part_color` the mean of the part's
 picture. Unseen views are whole unlit pictures of the object from a quarter, half and three quarters around it, PSNR
-over the object's pixels, true shapes, 48 objects.
+over the object's pixels, true shapes, {walked_around} objects.
 
 | split | inputs | method | seen | hidden | unseen views |
 | --- | --- | --- | --- | --- | --- |
@@ -66,4 +66,5 @@ def write_card(
         for method in ("model", "nearest_visible", "mean_part_color")
     ]
     million = card.million_parameters(model)
-    card.write_card(folder, _CARD, facts, held_out, rows="\n".join(rows), million=million)
+    shown = {"rows": "\n".join(rows), "million": million, "beginning": card.beginning(facts)}
+    card.write_card(folder, _CARD, facts, held_out, **shown)

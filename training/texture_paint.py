@@ -85,6 +85,7 @@ class Painter:
         side = self._pipeline.image_size
         image = fn.interpolate(photographs.float(), (side, side), mode="area") / 127.5 - 1
         prompt = draw_prompt(plan, None, asked, task, image)
-        edits = self._pipeline(image, prompt, torch.Generator().manual_seed(seed))
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=image.is_cuda):  # painting bounds new views
+            edits = self._pipeline(image, prompt, torch.Generator().manual_seed(seed)).float()
         pictures = fn.interpolate(composite(edits), (size, size), mode="area")
         return (pictures * 255).round().to(torch.uint8)

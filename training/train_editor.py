@@ -173,6 +173,7 @@ def main() -> None:
         **asdict(settings),
         "objects": len(library),
         "views_of_last_run": pool.drawn,
+        "init": arguments.init,
         "total_seconds": arguments.total_seconds,
         "program": "training.train_editor",
         "sampling_steps": steps,

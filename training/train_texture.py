@@ -187,6 +187,8 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
         "painted": PAINTED if painter else 0.0,
         "batch": arguments.batch,
         "queries": arguments.queries,
+        "walked_around": min(arguments.judge, WALKED_AROUND),
+        "init": arguments.init,
         "muon_lr": arguments.lr,
         "adam_lr": ADAM_LR,
         "total_seconds": arguments.total_seconds,

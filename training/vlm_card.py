@@ -94,8 +94,7 @@ def write_card(
 
 def one_run(facts: dict[str, Any]) -> str:
     """A run of `training.train_vlm` in words."""
-    start = "from the weights of an earlier run" if facts["init"] else "from random weights"
     return (
         f"{facts['steps']} steps of {facts['batch']} views in {facts['seconds']:.0f} s on {facts['processes']} x"
-        f" {facts['hardware']}, {start}; those after {facts['best_step']} steps did best in its exam"
+        f" {facts['hardware']}, {card.beginning(facts)}; those after {facts['best_step']} steps did best in its exam"
     )
