@@ -92,7 +92,7 @@ def module(by_label: Mapping[str, Counter[str]], by_shape: Mapping[str, Counter[
     return _MODULE.format(objects=objects, by_label=table(by_label), by_shape=table(by_shape))
 
 
-_MODULE = '''"""How often each kind of joint occurs in {objects} training objects: written by `training.fit_joint_prior`.
+_MODULE = '''"""How often each kind of joint occurs in {objects} training objects; see `training.fit_joint_prior`.
 
 The words are those of `services.refinement.part_prior.Place`.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ MAX_SLIDE = 1.5
 
 TILT_RATE, SHIFT_RATE, OPENING_RATE = 0.02, 0.015, 0.03
 """Adam's first step of an axis [rad], a hinge line [model units] and an opening [rad or model units]."""
+
+
+T = TypeVar("T")
 
 
 class Adam:
@@ -130,6 +134,15 @@ def descend(
     found = zip(states, _numpy(axes), _numpy(origins), _numpy(openings), strict=True)
     moved = [state.moved(axis, origin, opening, links, held) for state, axis, origin, opening in found]
     return moved, _numpy(best)
+
+
+def finished(run: Generator[object, None, T]) -> T:
+    """Run a generator to its end and return its result."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return cast(T, end.value)
 
 
 def _numpy(values: Tensor) -> Array:

@@ -10,7 +10,8 @@ import torch
 
 from services.refinement import decoding, proxies
 from services.refinement.objective import Objective
-from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
+from services.refinement.optimiser import Progress, Refined, Refinement
+from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
 from services.refinement.targets import targets
 from serving.errors import InvalidRequest
@@ -18,7 +19,7 @@ from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
 from spark.v1 import refinement_service_pb2 as pb
 
-VERSION = "2"
+VERSION = "3"
 
 
 def responses(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from articulation.typing import Array
 from services.refinement.camera import zoom
+from services.refinement.contact import Contact
 from services.refinement.kinematics import Screws, link_poses, transform
 from services.refinement.losses import Weights, picture_loss
 from services.refinement.prior import energy
@@ -46,6 +50,21 @@ class Objective:
     weights: Weights = field(default_factory=Weights)
     prior_weight: float = 0.01
 
+    @cached_property
+    def contact(self) -> Contact:
+        """What each part may run into."""
+        return Contact.of(self.proxies, self.parents)
+
+    @cached_property
+    def bounds(self) -> Array:
+        """(L, 2, 3) lowest and highest corner of every part."""
+        return self.proxies.bounds.cpu().numpy().astype(np.float64)
+
+    @cached_property
+    def moving(self) -> tuple[int, ...]:
+        """The parts whose joints the open picture can show."""
+        return tuple(int(i) for i in self.active.nonzero()[:, 0])
+
     def view(self, camera: Tensor) -> ClosedView:
         """(6,) camera -> what the closed image shows from there."""
         return ClosedView.of(self.proxies, self._zoomed(camera), self.closed, VIEW_SIZE)
@@ -60,7 +79,7 @@ class Objective:
     def open_loss(self, view: ClosedView, screws: Screws, q: Tensor, size: int) -> Tensor:
         """(B, L) joints and coordinates -> (B,) distance of the open picture plus joint energies, differentiable."""
         vertices = self.posed(screws, q)
-        prior = energy(screws, vertices, self.proxies, self.parents.index(-1), self.active)
+        prior = energy(screws, q, self.proxies.bounds, self.contact, self.active)
         rgba = self.draw(view, vertices, size)
         return picture_loss(rgba, self.opened.at(size), self.weights) + self.prior_weight * prior
 

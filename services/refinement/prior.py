@@ -1,7 +1,7 @@
 """What is likely of a joint before any picture is seen, as energies: 0 where it fits, saturating where it does not.
 
 Axes tend to follow the object's principal directions, hinges to lie on a narrow end of their panel, knobs to turn
-about their middle, and parts to open out of the body. The energies saturate, so strong evidence against them costs a
+about their middle, and parts to move freely. The energies saturate, so strong evidence against them costs a
 bounded amount.
 """
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from services.refinement.contact import Contact
 from services.refinement.kinematics import Screws
-from services.refinement.proxies import Proxies
+from services.refinement.part_prior import SQUARE
 
 AXIS_SCALE = 0.2
 """Sine of the deviation at which half of the axis energy is reached: 12 degrees."""
@@ -20,14 +21,11 @@ AXIS_SCALE = 0.2
 LINE_SCALE = 0.1
 """Distance from the suggested hinge line at which half of the hinge energy is reached [model units]."""
 
-INWARD_SCALE = 0.1
-"""Mean depth within the body at which half of the inward energy is reached [model units]."""
+CONTACT_SCALE = 0.1
+"""Share of a part's surface in the rest of the object at which half of the contact energy is reached."""
 
-INWARD_WEIGHT = 3.0
-"""Full inward energy against full axis energy: a drawer through the back is less likely than a slanted one."""
-
-SQUARE = 1.5
-"""A box whose sides differ by less than this factor counts as square."""
+CONTACT_WEIGHT = 3.0
+"""Full contact energy against full axis energy: a drawer through the back is less likely than a slanted one."""
 
 
 def axis_energy(axis: Tensor) -> Tensor:
@@ -62,43 +60,21 @@ def hinge_energy(origin: Tensor, axis: Tensor, bounds: Tensor) -> Tensor:
     return apart / (apart + LINE_SCALE**2)
 
 
-def inward_energy(vertices: Tensor, proxies: Proxies, root: int) -> Tensor:
-    """Energy of parts that move into the body: how much deeper they lie within its box than at the closed state.
-
-    Args:
-        vertices: (B, V, 3) posed.
-        proxies: the closed state.
-        root: link that is the body.
-
-    Returns:
-        (B, L) in [0, 1).
-    """
-    low, high = proxies.bounds[root]
-
-    def depth(points: Tensor) -> Tensor:
-        return torch.minimum(points - low, high - points).amin(-1).clamp(min=0)
-
-    deeper = (depth(vertices) - depth(proxies.vertices)).clamp(min=0)
-    total = deeper.new_zeros(len(vertices), proxies.links).index_add(1, proxies.vertex_link, deeper)
-    mean = total / proxies.vertex_link.bincount(minlength=proxies.links).clamp(min=1)
-    return mean / (mean + INWARD_SCALE)
-
-
-def energy(screws: Screws, vertices: Tensor, proxies: Proxies, root: int, active: Tensor) -> Tensor:
+def energy(screws: Screws, q: Tensor, bounds: Tensor, contact: Contact, active: Tensor) -> Tensor:
     """Energies of all active joints added up.
 
     Args:
         screws: (B, L) joints.
-        vertices: (B, V, 3) posed.
-        proxies: the closed state.
-        root: link that is the body.
+        q: (B, L) openings, [rad] or model units.
+        bounds: (L, 2, 3) boxes of the parts.
+        contact: what each part may run into.
         active: (L,) bool.
 
     Returns:
         (B,).
     """
-    bounds = proxies.bounds.expand(len(screws.axis), -1, -1, -1)
-    axes = axis_energy(screws.axis)
-    hinges = hinge_energy(screws.origin, screws.axis, bounds) * screws.rotates
-    inward = INWARD_WEIGHT * inward_energy(vertices, proxies, root)
-    return ((axes + hinges + inward) * active).sum(-1)
+    axes = axis_energy(screws.axis) * (screws.rotates | screws.slides)
+    hinges = hinge_energy(screws.origin, screws.axis, bounds.expand(len(screws.axis), -1, -1, -1)) * screws.rotates
+    overlap = contact.overlap(screws, q)
+    driven = CONTACT_WEIGHT * overlap / (overlap + CONTACT_SCALE)
+    return ((axes + hinges + driven) * active).sum(-1)

@@ -12,7 +12,7 @@ import torch
 
 from services.refinement.descent import Adam
 from services.refinement.job import responses
-from services.refinement.optimiser import Schedule
+from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
 from serving import logging
 from serving.admission import Admission

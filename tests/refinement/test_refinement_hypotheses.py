@@ -5,6 +5,7 @@ import pytest
 
 from articulation.joint import Joint, JointType
 from services.refinement import hypotheses
+from services.refinement.part_prior import PartPrior
 
 DOOR = np.array([[-0.8, 0.0, 0.6], [0.8, 1.0, 0.67]])
 KNOB = np.array([[0.2, 0.2, 0.5], [0.4, 0.4, 0.6]])
@@ -12,27 +13,51 @@ LEFT = Joint(JointType.REVOLUTE, np.array([0.0, -1.0, 0.0]), np.array([-0.8, 0.0
 SLIDE = Joint(JointType.PRISMATIC, np.array([0.0, 0.0, 1.0]), np.zeros(3), 0.0, 0.5)
 
 
-def test_a_door_may_be_hinged_on_each_narrow_end_and_turn_both_ways() -> None:
-    found = [LEFT, *hypotheses.alternatives(LEFT, DOOR)]
-    for x in (-0.8, 0.8):
-        for sign in (-1.0, 1.0):
-            truth = Joint(JointType.REVOLUTE, sign * np.eye(3)[1], np.array([x, 0.3, 0.63]))
-            assert sum(hypotheses.alike(truth, joint) for joint in found) == 1
+def alternatives(joint: Joint, bounds: np.ndarray, label: str = "") -> list[Joint]:
+    return hypotheses.alternatives(joint, bounds, PartPrior.of(label, bounds))
 
 
-def test_the_other_kind_of_joint_is_tried() -> None:
-    kinds = {joint.type for joint in hypotheses.alternatives(LEFT, DOOR)}
-    assert kinds == {JointType.REVOLUTE, JointType.PRISMATIC}
+def test_a_door_may_be_hinged_on_each_narrow_end_and_the_plan_may_have_the_wrong_way() -> None:
+    found = [LEFT, *alternatives(LEFT, DOOR)]
+    for x, sign in ((-0.8, -1.0), (-0.8, 1.0), (0.8, 1.0)):
+        truth = Joint(JointType.REVOLUTE, sign * np.eye(3)[1], np.array([x, 0.3, 0.63]))
+        assert sum(hypotheses.alike(truth, joint) for joint in found) == 1
+
+
+def test_other_kinds_of_joint_and_none_at_all_are_tried() -> None:
+    kinds = {joint.type for joint in alternatives(LEFT, DOOR, "door")}
+    assert kinds == {JointType.REVOLUTE, JointType.PRISMATIC, JointType.FIXED}
+
+
+def test_a_knob_may_turn_without_an_end() -> None:
+    knob = Joint(JointType.REVOLUTE, -np.eye(3)[2], KNOB.mean(0), 0.0, 3.0)
+    (wheel,) = [joint for joint in alternatives(knob, KNOB) if joint.type is JointType.CONTINUOUS]
+    np.testing.assert_array_equal(wheel.axis, knob.axis)
+    assert wheel.upper == pytest.approx(2 * np.pi)
+
+
+def test_a_wheel_may_be_a_slide() -> None:
+    wheel = Joint(JointType.CONTINUOUS, np.eye(3)[2], KNOB.mean(0), 0.0, 2 * np.pi)
+    assert JointType.PRISMATIC in {joint.type for joint in alternatives(wheel, KNOB)}
 
 
 def test_alternatives_are_distinct_and_unlike_the_belief() -> None:
-    found = [SLIDE, *hypotheses.alternatives(SLIDE, DOOR)]
+    found = [SLIDE, *alternatives(SLIDE, DOOR)]
     for i, one in enumerate(found):
         assert not any(hypotheses.alike(one, other) for other in found[i + 1 :])
 
 
-def test_continuous_joints_stay_continuous() -> None:
-    assert hypotheses.alternatives(Joint(JointType.CONTINUOUS, np.eye(3)[2]), KNOB) == []
+def test_limits_are_the_believed_ones_where_the_kind_is_the_same() -> None:
+    limits = {joint.type: joint.upper for joint in alternatives(LEFT, DOOR, "door") if joint.axis @ LEFT.axis > -0.5}
+    assert limits[JointType.REVOLUTE] == LEFT.upper
+    assert limits[JointType.PRISMATIC] == pytest.approx(0.8 * 1.6)
+    assert limits[JointType.FIXED] == 0
+
+
+def test_a_fixed_part_does_not_open() -> None:
+    fixed = Joint(JointType.FIXED)
+    assert hypotheses.starts(fixed, DOOR) == [0.0]
+    assert hypotheses.upper_limit(fixed, DOOR, 0.2) == 0.0
 
 
 def test_origins_along_the_axis_are_alike() -> None:
@@ -60,14 +85,3 @@ def test_the_upper_limit_covers_what_the_picture_shows() -> None:
 
 def test_a_drawer_travels_at_most_its_depth() -> None:
     assert hypotheses.upper_limit(SLIDE, DOOR, 0.01) == pytest.approx(0.07)
-
-
-def test_without_evidence_the_posterior_is_the_prior() -> None:
-    priors = hypotheses.priors(0.7, 4)
-    np.testing.assert_allclose(hypotheses.posterior(np.full(4, 0.3), priors, 0.01), priors)
-    np.testing.assert_allclose(priors.sum(), 1)
-
-
-def test_evidence_outweighs_the_prior() -> None:
-    chances = hypotheses.posterior(np.array([0.3, 0.2]), hypotheses.priors(0.9, 2), 0.01)
-    assert chances[1] > 0.99

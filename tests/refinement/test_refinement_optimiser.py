@@ -13,7 +13,8 @@ from articulation.plan import Plan
 from services.refinement import proxies
 from services.refinement.descent import descend
 from services.refinement.objective import Objective
-from services.refinement.optimiser import Progress, Refined, Refinement, Schedule
+from services.refinement.optimiser import Progress, Refined, Refinement
+from services.refinement.schedule import Schedule
 from services.refinement.state import State, pack
 from services.refinement.targets import targets
 

@@ -4,8 +4,11 @@ import numpy as np
 import torch
 import trimesh
 
+from articulation.joint import Joint, JointType
 from services.refinement import proxies
-from services.refinement.prior import axis_energy, hinge_energy, inward_energy
+from services.refinement.contact import Contact
+from services.refinement.kinematics import Screws
+from services.refinement.prior import axis_energy, energy, hinge_energy
 
 DOOR = torch.tensor([[0.0, -0.5, 0.5], [1.0, 0.5, 0.55]])
 KNOB = torch.tensor([[0.2, 0.2, 0.5], [0.4, 0.4, 0.6]])
@@ -41,11 +44,11 @@ def test_a_knob_turns_about_its_middle() -> None:
 
 
 def test_moving_into_the_body_costs_and_out_of_it_does_not() -> None:
-    body = trimesh.creation.box(extents=(2, 2, 1))
-    door = trimesh.creation.box(bounds=DOOR.numpy())
+    body, door = trimesh.creation.box(extents=(2, 2, 1)), trimesh.creation.box(bounds=DOOR.numpy())
     packed = proxies.build([body, door], 100, torch.device("cpu"))
-    moves = (packed.vertex_link == 1)[:, None] * torch.tensor([0.0, 0.0, 0.3])
-    energies = inward_energy(torch.stack([packed.vertices - moves, packed.vertices + moves]), packed, root=0)
-    assert energies[0, 1] > 0.4
-    assert energies[1, 1] == 0
-    assert energies[:, 0].abs().max() == 0
+    ways = [[Joint(JointType.FIXED), Joint(JointType.PRISMATIC, np.array([0.0, 0.0, way]))] for way in (-1.0, 1.0)]
+    screws = Screws.of(ways, torch.device("cpu"), torch.float32)
+    q = torch.tensor([[0.0, 0.3]] * 2)
+    inward, outward = energy(screws, q, packed.bounds, Contact.of(packed, (-1, 0)), torch.tensor([False, True]))
+    assert inward > 1
+    assert outward < 1e-3

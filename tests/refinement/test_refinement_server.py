@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from articulation.files import png
-from services.refinement.optimiser import Schedule
+from services.refinement.schedule import Schedule
 from services.refinement.server import SERVICE, RefinementServicer
 from services.refinement.settings import RefinementSettings
 from serving.errors import InvalidImage, InvalidPlan, InvalidRequest, Overloaded, SparkError

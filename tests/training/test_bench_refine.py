@@ -9,6 +9,7 @@ from perfect_runs import perfect_run
 
 from articulation.joint import Joint, JointType
 from articulation.metrics import angle_between
+from articulation.plan import Box, PlannedPart
 from spark.convert import plan_from_proto
 from training import bench_refine, refine_cases
 from training.bench_refine import Bench, Outcome
@@ -85,30 +86,45 @@ def test_a_reconstruction_starts_from_its_own_plan_with_disturbed_true_joints(su
     assert [part.box.center.tolist() for part in sent.parts] == [part.box.center.tolist() for part in exact.parts]
 
 
-def test_a_joint_of_the_wrong_type_has_an_axis_but_no_origin() -> None:
-    error = JointError.of("door", replace(SLIDE, axis=HINGE.axis), HINGE)
-    assert error == JointError("door", False, 0.0, None)
+DOOR = PlannedPart("door_1", "door", 0, Box(np.array([0.0, 0.0, 0.2]), np.array([0.5, 0.4, 0.03])), HINGE, "wood")
+
+
+def test_a_joint_of_the_wrong_type_has_an_axis_but_no_line() -> None:
+    error = JointError.of(DOOR, replace(SLIDE, axis=HINGE.axis), HINGE)
+    assert error == JointError("door", False, 0.0, None, None)
 
 
 def test_a_wheel_is_not_a_hinge_but_turns_about_a_line_too() -> None:
     wheel = replace(HINGE, type=JointType.CONTINUOUS, axis=-HINGE.axis)
-    error = JointError.of("knob", HINGE, wheel)
+    error = JointError.of(DOOR, HINGE, wheel)
     assert not error.type_right
     assert error.axis == pytest.approx(0)
-    assert error.origin == pytest.approx(0)
+    assert error.origin == error.offset == pytest.approx(0)
 
 
-START = JointError("door", True, np.radians(20), 0.1)
+def test_a_tilted_line_that_meets_the_true_one_far_away_is_off_beside_the_part() -> None:
+    tilt = np.radians(20)
+    tilted = replace(HINGE, axis=np.array([np.sin(tilt), np.cos(tilt), 0.0]), origin=np.array([0.5, 1.0, 0.2]))
+    error = JointError.of(DOOR, tilted, HINGE)
+    assert error.origin == pytest.approx(0, abs=1e-9)
+    assert error.offset == pytest.approx(np.sin(tilt))
+
+
+def test_a_part_that_was_fixed_is_off_by_all() -> None:
+    assert JointError.of(DOOR, Joint(JointType.FIXED), HINGE) == JointError("door", False, np.pi, None, None)
+
+
+START = JointError("door", True, np.radians(20), 0.05, 0.1)
 
 
 @pytest.mark.parametrize(
     ("end", "worse"),
     [
         (START, False),
-        (replace(START, axis=np.radians(21.9), origin=0.119), False),
+        (replace(START, axis=np.radians(21.9), offset=0.119), False),
         (replace(START, axis=np.radians(22.1)), True),
-        (replace(START, origin=0.121), True),
-        (replace(START, axis=0.0, origin=None, type_right=False), True),
+        (replace(START, offset=0.121), True),
+        (replace(START, axis=0.0, origin=None, offset=None, type_right=False), True),
     ],
 )
 def test_worse_is_beyond_a_small_tolerance(end: JointError, worse: bool) -> None:
