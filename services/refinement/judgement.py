@@ -129,7 +129,7 @@ class Judgement:
             pair = [state.with_joint(index, planned.joints[index], float(q[index])) for q in (state.q, planned.q)]
             back.append(pair[int(self.losses(view, pair, self._schedule.search_size).argmin())])
         settled, losses = self._settle(view, [state, *back], self._active, self._active)
-        temperature = self._schedule.noise * max(float(losses.min()), self._schedule.temperature)
+        temperature = self._schedule.noise_of(float(losses.min()))
         after, changed, confidence = settled[0], [], {}
         for index, trial, loss in zip(self._active, settled[1:], losses[1:], strict=True):
             joint = planned.joints[index]

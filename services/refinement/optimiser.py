@@ -162,12 +162,18 @@ class Refinement:
             yield from self._report(loss)
 
     def _snap(self, view: ClosedView, state: State) -> State:
-        """Each joint on its principal axis and panel side, where the objective does not grow."""
+        """Each joint on its principal axis, within the noise, and then on its panel's side, where that is no worse."""
         for index in self._active:
-            joint = hypotheses.snapped(state.joints[index], self._bounds[index])
-            tried = [state, state.with_joint(index, joint, float(state.q[index]))]
-            before, after = self._judgement.losses(view, tried, self._schedule.sizes[-1])
-            state = tried[1] if after <= before else state
+            joint, q = state.joints[index], float(state.q[index])
+            straight = replace(joint, axis=hypotheses.principal(joint.axis))
+            aside = hypotheses.snapped(joint, self._bounds[index])
+            tried = [state, *(state.with_joint(index, other, q) for other in (straight, aside))]
+            before, upright, after = self._judgement.losses(view, tried, self._schedule.sizes[-1])
+            if upright <= before + self._schedule.noise_of(before):
+                state = tried[1]
+                before = max(before, upright)
+            if after <= before:
+                state = tried[2]
         return state
 
     def _refined_plan(self, camera: Tensor, state: State, confidence: dict[int, float]) -> Plan:

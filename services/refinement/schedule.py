@@ -22,7 +22,7 @@ class Schedule:
         settle_steps: Adam steps on those.
         batch: hypotheses rendered at once; bounds the memory.
         temperature: loss difference by which one hypothesis becomes e times as probable as another.
-        noise: the same in the judgement of a plan's joint, as a share of the loss that the best explanation leaves.
+        noise: the same of a picture that may be drawn and not true, as a share of what the best explanation leaves.
         report_every: steps between two progress reports before the last, which comes with the outcome.
     """
 
@@ -55,6 +55,10 @@ class Schedule:
             settle_count=share(self.settle_count),
             settle_steps=share(self.settle_steps),
         )
+
+    def noise_of(self, loss: float) -> float:
+        """Differences in loss that say nothing, where the best explanation leaves `loss`."""
+        return self.noise * max(loss, self.temperature)
 
     @property
     def total_steps(self) -> int:
