@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ generated objects it was trained on and little else.
 - **Data**: {views} photographs of {objects} generated objects of `training.objects`, split TRAIN, taken while it
   learned, most of them in random surroundings, and pictures of `training.negatives` that are to be refused; random
   exposure, contrast, colour, blur and noise. No picture or object of anybody else.
-- **Training**: {training}. Muon and AdamW (`training/loop.py`), exponential moving average of the weights. While it
-  learned, the vision tower also had to tell each spot's part, box and joint (`training/vlm_dense.py`). `training.json`
-  reproduces it.
+- **Training**: {training}.
+  Muon and AdamW (`training/loop.py`), exponential moving average of the weights. While it learned, the vision tower
+  also had to tell each spot's part, box and joint (`training/vlm_dense.py`). `training.json` reproduces it.
 - **Licence**: Apache-2.0.
 
 ## Held-out objects
@@ -46,6 +47,9 @@ Greedy answers without hints and without a grammar to one photograph of each of 
 `training/vlm_evaluate.py` defines the measures. `negatives_refused` is the share of pictures without a whole
 articulated object that were refused, `refused` that of the objects; `nll` is in nats a token.
 """
+
+LINE = 100
+"""Longest line of a sentence in the card [characters]."""
 
 COLUMNS = (
     "count",
@@ -85,7 +89,7 @@ def write_card(
         rows=card.measure_rows(result.metrics),
         million=card.million_parameters(model),
         judged=judged,
-        training=training,
+        training=textwrap.fill(training, LINE, subsequent_indent="  "),
         columns=" | ".join(COLUMNS),
         dashes=" --- |" * len(COLUMNS),
         categories="\n".join(lines),

@@ -70,7 +70,7 @@ def test_the_export_can_be_measured(folders: tuple[Path, Path], capsys: pytest.C
 def test_a_second_run_continues_the_first(folders: tuple[Path, Path]) -> None:
     state, export = folders
     before = torch.load(state / "vae.pt", weights_only=True)["step"]
-    train_vae.main(arguments(state, export, 4))
+    train_vae.main(arguments(state, export, 10))
     assert torch.load(state / "vae.pt", weights_only=True)["step"] > before
 
 
@@ -90,5 +90,5 @@ def test_a_warm_start_takes_what_fits() -> None:
 def test_init_goes_on_from_the_export(folders: tuple[Path, Path], tmp_path: Path) -> None:
     export = tmp_path / "weights"
     shutil.copytree(folders[1], export)
-    train_vae.main([*arguments(tmp_path / "state", export, 4), "--init"])
+    train_vae.main([*arguments(tmp_path / "state", export, 10), "--init"])
     assert losses(tmp_path / "state", "vae")[0] < 0.7 * losses(folders[0], "vae")[0]
