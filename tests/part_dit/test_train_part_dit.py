@@ -16,7 +16,7 @@ from training.part_dit_model import warm_start
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     base = tmp_path_factory.mktemp("training")
-    for program, seconds in ((train_vae, 7), (train_part_dit, 12)):
+    for program, seconds in ((train_vae, 7), (train_part_dit, 24)):
         program.main(arguments(base / "state", base / "weights", seconds))
     return base / "state", base / "weights"
 
@@ -24,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def arguments(state: Path, export: Path, seconds: float) -> list[str]:
     return [
         *("--state", str(state), "--export", str(export), "--objects", "6", "--toy"),
-        *("--run-seconds", str(seconds), "--total-seconds", "16"),
+        *("--run-seconds", str(seconds), "--total-seconds", "30"),
     ]
 
 
