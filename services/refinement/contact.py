@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from services.refinement.kinematics import Screws, motions
 from services.refinement.proxies import Proxies
+from services.refinement.rasteriser import places
 
 CELLS = 64
 """Side of the grid that tells where matter is."""
@@ -115,10 +116,7 @@ def inside_along(corners: Tensor, along: int) -> Tensor:
     first = (flat.amin(1) - OFFSET).ceil().clamp(min=0).long()
     last = (flat.amax(1) - OFFSET).floor().clamp(max=CELLS - 1).long()
     extent = (last - first + 1).clamp(min=0)
-    area = extent.prod(1)
-    # One row a pair of a face and a ray within its bounding box.
-    face = torch.repeat_interleave(area)
-    within = torch.arange(len(face), device=face.device) - (area.cumsum(0) - area)[face]
+    face, within = places(extent.prod(1))
     ray = torch.stack([first[face, 0] + within // extent[face, 1], first[face, 1] + within % extent[face, 1]], 1)
     a, b, c = (flat[face] - (ray[:, None] + OFFSET)).unbind(1)
     weights = torch.stack([_cross(b, c), _cross(c, a), _cross(a, b)], 1)

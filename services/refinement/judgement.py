@@ -91,7 +91,9 @@ class Judgement:
         for index in self._active:
             joint = state.joints[index]
             openings = [float(state.q[index]), *(fraction * joint.upper for fraction in OPENINGS)]
-            beliefs = [joint, replace(joint, axis=hypotheses.principal(joint.axis))]
+            straight = hypotheses.principal(joint.axis)
+            slanted = not np.array_equal(straight, joint.axis)
+            beliefs = [joint, replace(joint, axis=straight)] if slanted else [joint]
             trials = [state.with_joint(index, belief, q) for belief in beliefs for q in openings]
             losses = self.losses(view, trials, self._schedule.search_size)
             state = trials[int(losses.argmin())]

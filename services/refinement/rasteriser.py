@@ -70,10 +70,8 @@ def visible_faces(screen: Tensor, depth: Tensor, faces: Tensor, size: int) -> tu
     nearest = corners.new_zeros(batch * size * size)
     shown = torch.full_like(nearest, -1, dtype=torch.int64)
     for first, last in _chunks(area, PAIRS):
-        # One row a pair of a face and a pixel of its bounding box: work follows the covered area.
-        face = torch.repeat_interleave(area[first:last]) + first
-        within = torch.arange(len(face), device=screen.device)
-        within -= (area[first:last].cumsum(0) - area[first:last])[face - first]
+        face, within = places(area[first:last])
+        face = face + first
         width = extent[face, 0]
         row = torch.div(within, width, rounding_mode="floor")
         x = low[face, 0] + (within - row * width)
@@ -92,6 +90,19 @@ def visible_faces(screen: Tensor, depth: Tensor, faces: Tensor, size: int) -> tu
         # Of equal depths the highest face index wins: deterministic on every device.
         shown.scatter_reduce_(0, pixel[wins], face[wins] % count, "amax")
     return shown.view(batch, size, size), (1 / nearest).view(batch, size, size)
+
+
+def places(area: Tensor) -> tuple[Tensor, Tensor]:
+    """One row a face and place of its bounding box, so that work follows the covered area.
+
+    Args:
+        area: (F,) int64 places of each face's bounding box.
+
+    Returns:
+        (N,) face of each row, and (N,) number of the place within its box.
+    """
+    face = torch.repeat_interleave(area)
+    return face, torch.arange(len(face), device=area.device) - (area.cumsum(0) - area)[face]
 
 
 def _chunks(area: Tensor, most: int) -> Iterator[tuple[int, int]]:
