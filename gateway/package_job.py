@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.meshes import read_textured_glb
 from gateway.package.build import build_asset
 from gateway.package.convex import MAX_PIECES
 from gateway.package.errors import AssetRejected, UnusableMesh
+from gateway.package.neighbours import check_pairs
 from gateway.package.preview import render_preview
 from gateway.package.validate import validate
 from gateway.package.write import PREVIEW, URDF, write_asset
@@ -49,7 +51,9 @@ def package(
         if not found.ok:
             raise AssetRejected(found.problems)
         files[PREVIEW] = png(render_preview(folder / URDF, read_rgb(image)))
-    return files, found.to_json() | {"notes": list(asset.notes)}
+    pairs = check_pairs(asset)
+    notes = [*asset.notes, *(str(pair) for pair in pairs if pair.meets)]
+    return files, found.to_json() | {"pairs": [asdict(pair) for pair in pairs], "notes": notes}
 
 
 def _read(part: str, data: bytes) -> TexturedMesh:
