@@ -43,6 +43,12 @@ class ReconstructionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECONSTRUCTION_STATE_SUCCEEDED: _ClassVar[ReconstructionState]
     RECONSTRUCTION_STATE_FAILED: _ClassVar[ReconstructionState]
     RECONSTRUCTION_STATE_CANCELLED: _ClassVar[ReconstructionState]
+
+class DoubtfulJoints(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DOUBTFUL_JOINTS_UNSPECIFIED: _ClassVar[DoubtfulJoints]
+    DOUBTFUL_JOINTS_FLAG: _ClassVar[DoubtfulJoints]
+    DOUBTFUL_JOINTS_REFUSE: _ClassVar[DoubtfulJoints]
 STAGE_UNSPECIFIED: Stage
 STAGE_PLAN: Stage
 STAGE_GUIDE: Stage
@@ -60,9 +66,12 @@ RECONSTRUCTION_STATE_RUNNING: ReconstructionState
 RECONSTRUCTION_STATE_SUCCEEDED: ReconstructionState
 RECONSTRUCTION_STATE_FAILED: ReconstructionState
 RECONSTRUCTION_STATE_CANCELLED: ReconstructionState
+DOUBTFUL_JOINTS_UNSPECIFIED: DoubtfulJoints
+DOUBTFUL_JOINTS_FLAG: DoubtfulJoints
+DOUBTFUL_JOINTS_REFUSE: DoubtfulJoints
 
 class ReconstructionOptions(_message.Message):
-    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage", "min_confidence")
+    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage", "min_confidence", "min_joint_confidence", "doubtful_joints")
     class ModelVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,13 +85,17 @@ class ReconstructionOptions(_message.Message):
     MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_STAGE_FIELD_NUMBER: _ClassVar[int]
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MIN_JOINT_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    DOUBTFUL_JOINTS_FIELD_NUMBER: _ClassVar[int]
     seed: int
     quality: Quality
     part_hints: _containers.RepeatedScalarFieldContainer[str]
     model_versions: _containers.ScalarMap[str, str]
     last_stage: Stage
     min_confidence: float
-    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ..., min_confidence: _Optional[float] = ...) -> None: ...
+    min_joint_confidence: float
+    doubtful_joints: DoubtfulJoints
+    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ..., min_confidence: _Optional[float] = ..., min_joint_confidence: _Optional[float] = ..., doubtful_joints: _Optional[_Union[DoubtfulJoints, str]] = ...) -> None: ...
 
 class CreateReconstructionRequest(_message.Message):
     __slots__ = ("image", "options", "request_id", "validate_only")
@@ -109,18 +122,20 @@ class Artifact(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class StageResult(_message.Message):
-    __slots__ = ("stage", "artifacts", "models", "start_time", "duration")
+    __slots__ = ("stage", "artifacts", "models", "start_time", "duration", "warnings")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
     models: _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelVersion]
     start_time: _timestamp_pb2.Timestamp
     duration: _duration_pb2.Duration
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[_model_pb2.ModelVersion, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[_model_pb2.ModelVersion, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Reconstruction(_message.Message):
     __slots__ = ("name", "state", "options", "create_time", "end_time", "stages", "plan", "error", "warnings")

@@ -1,7 +1,11 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from spark.v1 import articulation_pb2 as _articulation_pb2
 from spark.v1 import model_pb2 as _model_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -9,8 +13,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class RefinementWarningReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REFINEMENT_WARNING_REASON_UNSPECIFIED: _ClassVar[RefinementWarningReason]
+    REFINEMENT_WARNING_REASON_STOPPED_EARLY: _ClassVar[RefinementWarningReason]
+    REFINEMENT_WARNING_REASON_SAME_IMAGES: _ClassVar[RefinementWarningReason]
+    REFINEMENT_WARNING_REASON_IMAGES_UNEXPLAINED: _ClassVar[RefinementWarningReason]
+    REFINEMENT_WARNING_REASON_PARTS_MISPLACED: _ClassVar[RefinementWarningReason]
+REFINEMENT_WARNING_REASON_UNSPECIFIED: RefinementWarningReason
+REFINEMENT_WARNING_REASON_STOPPED_EARLY: RefinementWarningReason
+REFINEMENT_WARNING_REASON_SAME_IMAGES: RefinementWarningReason
+REFINEMENT_WARNING_REASON_IMAGES_UNEXPLAINED: RefinementWarningReason
+REFINEMENT_WARNING_REASON_PARTS_MISPLACED: RefinementWarningReason
+
 class RefineArticulationRequest(_message.Message):
-    __slots__ = ("plan", "part_meshes", "closed_image", "open_image", "opening", "seed", "effort")
+    __slots__ = ("plan", "part_meshes", "closed_image", "open_image", "opening", "seed", "effort", "time_budget")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PART_MESHES_FIELD_NUMBER: _ClassVar[int]
     CLOSED_IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +35,7 @@ class RefineArticulationRequest(_message.Message):
     OPENING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     EFFORT_FIELD_NUMBER: _ClassVar[int]
+    TIME_BUDGET_FIELD_NUMBER: _ClassVar[int]
     plan: _articulation_pb2.ArticulationPlan
     part_meshes: _containers.RepeatedScalarFieldContainer[bytes]
     closed_image: bytes
@@ -25,7 +43,8 @@ class RefineArticulationRequest(_message.Message):
     opening: _containers.RepeatedScalarFieldContainer[float]
     seed: int
     effort: float
-    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., part_meshes: _Optional[_Iterable[bytes]] = ..., closed_image: _Optional[bytes] = ..., open_image: _Optional[bytes] = ..., opening: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ..., effort: _Optional[float] = ...) -> None: ...
+    time_budget: _duration_pb2.Duration
+    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., part_meshes: _Optional[_Iterable[bytes]] = ..., closed_image: _Optional[bytes] = ..., open_image: _Optional[bytes] = ..., opening: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ..., effort: _Optional[float] = ..., time_budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RefineArticulationResponse(_message.Message):
     __slots__ = ("progress", "result")
@@ -46,15 +65,27 @@ class RefinementProgress(_message.Message):
     def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., loss: _Optional[float] = ...) -> None: ...
 
 class RefinementResult(_message.Message):
-    __slots__ = ("plan", "initial_loss", "final_loss", "coordinates", "model")
+    __slots__ = ("plan", "initial_loss", "final_loss", "coordinates", "model", "warnings")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LOSS_FIELD_NUMBER: _ClassVar[int]
     FINAL_LOSS_FIELD_NUMBER: _ClassVar[int]
     COORDINATES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     plan: _articulation_pb2.ArticulationPlan
     initial_loss: float
     final_loss: float
     coordinates: _containers.RepeatedScalarFieldContainer[float]
     model: _model_pb2.ModelVersion
-    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., initial_loss: _Optional[float] = ..., final_loss: _Optional[float] = ..., coordinates: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[_model_pb2.ModelVersion, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[RefinementWarning]
+    def __init__(self, plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., initial_loss: _Optional[float] = ..., final_loss: _Optional[float] = ..., coordinates: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[_model_pb2.ModelVersion, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[RefinementWarning, _Mapping]]] = ...) -> None: ...
+
+class RefinementWarning(_message.Message):
+    __slots__ = ("reason", "message", "parts")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    reason: RefinementWarningReason
+    message: str
+    parts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, reason: _Optional[_Union[RefinementWarningReason, str]] = ..., message: _Optional[str] = ..., parts: _Optional[_Iterable[str]] = ...) -> None: ...
