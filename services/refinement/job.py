@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from services.refinement import decoding, proxies
+from services.refinement.backends import renderer
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
 from services.refinement.schedule import Schedule
@@ -68,6 +69,7 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
         closed=closed_target,
         opened=open_target,
         window=window,
+        renderer=renderer(settings.renderer),
     )
     return Refinement(objective, plan, np.array(request.opening), schedule)
 
@@ -77,7 +79,7 @@ def _progress(progress: Progress) -> pb.RefinementProgress:
 
 
 def _result(refined: Refined, settings: RefinementSettings, schedule: Schedule) -> pb.RefinementResult:
-    configuration = f"{VERSION} {schedule!r} {settings.faces_per_part}"
+    configuration = f"{VERSION} {schedule!r} {settings.faces_per_part} {settings.renderer}"
     return pb.RefinementResult(
         plan=plan_to_proto(refined.plan),
         initial_loss=refined.initial_loss,

@@ -1,9 +1,7 @@
-"""The default renderer: a z-buffer in plain torch, made differentiable by analytic antialiasing of outlines.
+"""The default renderer: a z-buffer in plain torch, made differentiable by antialiased outlines.
 
 Which face a pixel shows is found without gradients. Values inside a face follow the geometry through barycentric
-coordinates. At an outline, the two pixels on both sides of the edge are blended by where the edge crosses the segment
-between their centres, so the picture moves continuously with the edge, also where one part passes in front of another
-(the antialiasing of Laine et al. 2020, "Modular primitives for high-performance differentiable rendering").
+coordinates, values at an outline through `services.refinement.outlines`.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ import torch
 from torch import Tensor
 
 from services.refinement.camera import project
+from services.refinement.outlines import antialias
 from services.refinement.proxies import Proxies
-from services.refinement.renderer import Hits, Shader
+from services.refinement.renderer import Hits, Shader, shade
 
 NEAR = 0.05
 """Faces with a corner nearer than this to the camera plane are not drawn [model units]."""
@@ -33,10 +32,8 @@ class TorchRenderer:
         """See `Renderer.render`."""
         screen, depth = to_pixels(cameras, vertices, size)
         face, pixel_depth = visible_faces(screen.detach(), depth.detach(), proxies.faces, size)
-        hits = _hits(proxies, screen, depth, face)
-        values = shader(hits)
-        image = values.new_zeros(face.numel(), values.shape[-1]).index_copy(0, hits.pixel, values)
-        return _antialias(image, face, pixel_depth, screen, proxies)
+        values = shade(_hits(proxies, screen, depth, face), face, shader)
+        return antialias(values, face, pixel_depth, screen, proxies)
 
 
 def to_pixels(cameras: Tensor, vertices: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -130,79 +127,7 @@ def _barycentric(corners: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]
 def _hits(proxies: Proxies, screen: Tensor, depth: Tensor, face: Tensor) -> Hits:
     """Visible points, carried back to the closed state by perspective-correct barycentric weights."""
     batch, row, column = (face >= 0).nonzero(as_tuple=True)
-    shown = face[batch, row, column]
-    corners = proxies.faces[shown]
+    corners = proxies.faces[face[batch, row, column]]
     affine, _ = _barycentric(screen[batch[:, None], corners], column, row)
     weights = affine / depth[batch[:, None], corners]
-    weights = weights / weights.sum(-1, keepdim=True)
-    point = (weights[..., None] * proxies.vertices[corners]).sum(1)
-    size = face.shape[-1]
-    return Hits(batch, shown, point, (batch * size + row) * size + column)
-
-
-def _antialias(image: Tensor, face: Tensor, depth: Tensor, screen: Tensor, proxies: Proxies) -> Tensor:
-    """Blend the pixels on both sides of every outline; image is (B * S * S, C), the result (B, S, S, C)."""
-    outline = outline_edges(screen.detach(), proxies)
-    size = face.shape[-1]
-    blended = image
-    for stride, along in ((1, 0), (size, 1)):
-        pixel, other, share = _crossings(face, depth, screen, outline, proxies, along, stride)
-        blended = blended.index_add(0, pixel, share[:, None] * (image[other] - image[pixel]))
-    return blended.view(*face.shape, -1)
-
-
-@torch.no_grad()
-def outline_edges(screen: Tensor, proxies: Proxies) -> Tensor:
-    """(B, F, 3) whether the edge from corner i to i + 1 ends the surface or turns away from the camera."""
-    first, second, third = screen[:, proxies.faces].unbind(2)
-    turn = second - first, third - first
-    facing = turn[0][..., 0] * turn[1][..., 1] > turn[0][..., 1] * turn[1][..., 0]
-    across = facing[:, proxies.neighbours.clamp(min=0)]
-    return (proxies.neighbours < 0) | (across != facing[..., None])
-
-
-def _crossings(
-    face: Tensor, depth: Tensor, screen: Tensor, outline: Tensor, proxies: Proxies, along: int, stride: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Outlines that cross the segment between neighbouring pixel centres.
-
-    Args:
-        face: (B, S, S) visible face. depth: (B, S, S). screen: (B, V, 2). outline: (B, F, 3).
-        along: 0 for pixels beside each other, 1 for pixels above each other.
-        stride: distance of the two pixels in the flat picture.
-
-    Returns:
-        (N,) pixel that the edge cuts, (N,) its neighbour beyond the edge, (N,) share of the neighbour in [0, 1/2].
-    """
-    size = face.shape[-1]
-    limit = size - 1
-    one, two = (face[:, :, :limit], face[:, :, 1:]) if along == 0 else (face[:, :limit], face[:, 1:])
-    batch, row, column = (one != two).nonzero(as_tuple=True)
-    start = (batch * size + row) * size + column
-    flat_face, flat_depth = face.flatten(), depth.flatten()
-    nearer_pixel = torch.where(flat_depth[start] < flat_depth[start + stride], start, start + stride)
-    nearer = flat_face[nearer_pixel]
-
-    # The edge may belong to a face beside the visible one, on the same sheet, of which no pixel centre shows anything.
-    beside = torch.where(outline[batch, nearer], nearer[:, None], proxies.neighbours[nearer])
-    sheet = torch.cat([nearer[:, None], beside], 1)
-    corner = screen[batch[:, None, None], proxies.faces[sheet]]
-    begin, end = corner.flatten(1, 2), corner.roll(-1, 2).flatten(1, 2)
-    across = 1 - along
-    here, fixed = (column, row) if along == 0 else (row, column)
-    rise, run = end[..., across] - begin[..., across], end[..., along] - begin[..., along]
-    steep = rise.abs() >= run.abs()
-    fraction = (fixed[:, None] - begin[..., across]) / torch.where(rise.abs() < TINY, torch.full_like(rise, TINY), rise)
-    distance = begin[..., along] + fraction * run - here[:, None]
-    met = steep & (fraction >= 0) & (fraction <= 1) & (distance >= 0) & (distance <= 1)
-    crosses = met & outline[batch[:, None], sheet].flatten(1)
-
-    found = crosses.any(1)
-    edge = crosses.to(torch.uint8).argmax(1)
-    start = start[found]
-    distance = distance[found].gather(1, edge[found, None])[:, 0]
-    # A pixel reaches 1/2 to both sides of its centre: the edge cuts the second pixel beyond 1/2, else the first.
-    cuts_second = distance.detach() > 0.5
-    pixel = torch.where(cuts_second, start + stride, start)
-    other = torch.where(cuts_second, start, start + stride)
-    return pixel, other, (distance - 0.5).abs()
+    return Hits.of(proxies, face, weights / weights.sum(-1, keepdim=True))

@@ -1,15 +1,16 @@
 """The renderer seam: what the losses need of a differentiable renderer, whichever library draws.
 
-`services.refinement.rasteriser` is the default implementation (plain torch, CPU and CUDA). Another one, e.g. on
-PyTorch3D, implements `Renderer` with the same camera and pixel conventions.
+`services.refinement.rasteriser` is the default implementation (plain torch, CPU and CUDA),
+`services.refinement.pytorch3d_renderer` the other one; `services.refinement.backends` makes the one that was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
+import torch
 from torch import Tensor
 
 from services.refinement.proxies import Proxies
@@ -30,6 +31,20 @@ class Hits:
     face: Tensor
     point: Tensor
     pixel: Tensor
+
+    @classmethod
+    def of(cls, proxies: Proxies, face: Tensor, weights: Tensor) -> Self:
+        """The points that a picture shows.
+
+        Args:
+            proxies: topology and the closed state.
+            face: (B, S, S) visible face, -1 where none.
+            weights: (N, 3) perspective-correct barycentric weights of the N covered pixels, in the order of pixels.
+        """
+        pixel = (face.flatten() >= 0).nonzero()[:, 0]
+        shown = face.flatten()[pixel]
+        point = (weights[..., None] * proxies.vertices[proxies.faces[shown]]).sum(1)
+        return cls(torch.div(pixel, face[0].numel(), rounding_mode="floor"), shown, point, pixel)
 
 
 Shader = Callable[[Hits], Tensor]
@@ -53,3 +68,10 @@ class Renderer(Protocol):
             (B, S, S, C), row 0 on top.
         """
         ...
+
+
+def shade(hits: Hits, face: Tensor, shader: Shader) -> Tensor:
+    """(B, S, S) visible face -> (B, S, S, C) values of what each pixel centre shows, 0 where nothing."""
+    values = shader(hits)
+    flat = values.new_zeros(face.numel(), values.shape[-1]).index_copy(0, hits.pixel, values)
+    return flat.view(*face.shape, -1)

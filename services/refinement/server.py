@@ -10,6 +10,7 @@ import grpc
 import structlog
 import torch
 
+from services.refinement.backends import renderer
 from services.refinement.descent import Adam
 from services.refinement.job import responses
 from services.refinement.schedule import Schedule
@@ -76,8 +77,9 @@ def main() -> None:
     settings = RefinementSettings()
     logging.configure(settings.log_level)
     torch.set_num_threads(settings.threads)
+    renderer(settings.renderer)  # a missing library ends the process here, and not each request
     warm_up()
-    _log.info("refinement starts", device=settings.device)
+    _log.info("refinement starts", device=settings.device, renderer=settings.renderer)
     options = ServerOptions(
         address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
     )

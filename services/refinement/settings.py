@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.refinement.backends import Backend
+
 
 class RefinementSettings(BaseSettings):
     """How the server listens and works."""
@@ -21,6 +23,8 @@ class RefinementSettings(BaseSettings):
     """How long calls in flight may go on after SIGTERM [s]."""
     device: str = "cpu"
     """Torch device, e.g. "cuda:0"."""
+    renderer: Backend = Backend.TORCH
+    """Who draws; "pytorch3d" needs the extra of that name."""
     threads: int = Field(default=1, ge=1)
     """CPU threads of one torch operation; the tensors are small, and idle threads spin."""
     concurrency: int = Field(default=1, ge=1)
