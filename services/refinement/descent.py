@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
@@ -52,8 +52,8 @@ class JointParameters:
 
     Args:
         screws: (B, L) start.
-        q: (B, L) start coordinates.
-        opens: (L,) bool, joints whose opening may move.
+        q: (B, K, L) start coordinates in each open picture.
+        opens: (K, L) bool, openings that may move.
         free: (L,) bool, joints whose axis and hinge line may move.
     """
 
@@ -63,7 +63,7 @@ class JointParameters:
         self._opens = opens
         self._free = free
         self._across = tangents(screws.axis)
-        self._highest = torch.where(screws.rotates, MAX_TURN, MAX_SLIDE).to(q.dtype)
+        self._highest = torch.where(screws.rotates, MAX_TURN, MAX_SLIDE).to(q.dtype)[:, None]
         self._tilt = torch.zeros_like(screws.axis[..., :2], requires_grad=True)
         self._shift = torch.zeros_like(self._tilt, requires_grad=True)
         self._opening = q.detach().clone().requires_grad_()
@@ -112,17 +112,17 @@ def descend(
     """
     like = objective.proxies.vertices
     screws, q = pack(states, like)
-    opens = torch.zeros(len(states[0].q), dtype=torch.bool, device=like.device)
-    opens[list(links)] = True
-    free = opens.clone()
+    moving = torch.zeros(len(states[0].joints), dtype=torch.bool, device=like.device)
+    moving[list(links)] = True
+    free = moving.clone()
     free[list(held)] = False
-    parameters = JointParameters(screws, q, opens, free)
+    parameters = JointParameters(screws, q, moving & objective.active, free)
     adam = Adam(parameters.groups(), steps)
     best = torch.full((len(states),), torch.inf, device=like.device, dtype=like.dtype)
     axes, origins, openings = screws.axis.clone(), screws.origin.clone(), q.clone()
     for _ in range(max(steps, 1)):
         screws, q = parameters.current()
-        losses = objective.open_loss(view, screws, q, size)
+        losses = objective.open_losses(view, screws, q, size).sum(1)
         with torch.no_grad():
             better = losses < best
             best = torch.where(better, losses, best)
@@ -136,11 +136,12 @@ def descend(
     return moved, _numpy(best)
 
 
-def finished(run: Generator[object, None, T]) -> T:
-    """Run a generator to its end and return its result."""
+def finished(run: Generator[object, None, T], check: Callable[[], None]) -> T:
+    """Run a generator to its end and return its result; `check` is called after each of its steps."""
     while True:
         try:
             next(run)
+            check()
         except StopIteration as end:
             return cast(T, end.value)
 

@@ -14,7 +14,7 @@ from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
 from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
-from services.refinement.targets import targets
+from services.refinement.targets import Opened, targets
 from serving.errors import InvalidRequest
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
@@ -61,17 +61,17 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
         for index, content in enumerate(request.part_meshes)
     ]
     active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, request.opening, strict=True)]
-    closed_target, open_target, window = targets(closed, opened, device)
+    closed_target, open_targets, window = targets(closed, [Opened(opened)], device)
     objective = Objective(
         proxies=proxies.build(meshes, settings.faces_per_part, device),
         parents=tuple(part.parent for part in plan.parts),
-        active=torch.tensor(active, device=device),
+        active=torch.tensor([active], device=device),
         closed=closed_target,
-        opened=open_target,
+        opened=open_targets,
         window=window,
         renderer=renderer(settings.renderer),
     )
-    return Refinement(objective, plan, np.array(request.opening), schedule)
+    return Refinement(objective, plan, np.array([request.opening]), schedule)
 
 
 def _progress(progress: Progress) -> pb.RefinementProgress:
@@ -84,7 +84,7 @@ def _result(refined: Refined, settings: RefinementSettings, schedule: Schedule) 
         plan=plan_to_proto(refined.plan),
         initial_loss=refined.initial_loss,
         final_loss=refined.final_loss,
-        coordinates=refined.coordinates.tolist(),
+        coordinates=refined.coordinates[0].tolist(),
         # There are no weights; the configuration is what a result depends on besides the inputs.
         model=model_pb2.ModelVersion(
             model="refinement", version=VERSION, digest=hashlib.sha256(configuration.encode()).hexdigest()

@@ -7,7 +7,7 @@ likely if it drives the part into the rest of the object.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,41 +71,52 @@ class Judgement:
         plan: the belief.
         start: its joints at the openings that were asked for.
         schedule: lengths.
+        check: called before each batch of pictures; what it raises ends the comparison.
     """
 
-    def __init__(self, objective: Objective, plan: Plan, start: State, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        plan: Plan,
+        start: State,
+        schedule: Schedule,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._objective = objective
         self._plan = plan
         self._start = start
         self._schedule = schedule
+        self._check = check
         self._bounds = objective.bounds
-        self._active = objective.moving
-        self._priors = {i: PartPrior.of(plan.parts[i].label, self._bounds[i]) for i in self._active}
+        self._moving = objective.moving
+        self._opens = objective.active.cpu().numpy()
+        self._batch = max(schedule.batch // len(objective.opened), 1)
+        self._priors = {i: PartPrior.of(plan.parts[i].label, self._bounds[i]) for i in self._moving}
 
     def opened(self, view: ClosedView) -> tuple[State, set[int]]:
-        """The planned joints at the openings that the picture shows, and those whose opening makes a difference.
+        """The planned joints at the openings that the pictures show, and those whose opening makes a difference.
 
         It is the explanation that a change has to beat. Axes are straightened where that suits the objective.
         """
         state, shown = self._start, set()
-        for index in self._active:
+        for index in self._moving:
             joint = state.joints[index]
-            openings = [float(state.q[index]), *(fraction * joint.upper for fraction in OPENINGS)]
+            openings: list[Array | float] = [state.q[:, index], *(fraction * joint.upper for fraction in OPENINGS)]
             straight = hypotheses.principal(joint.axis)
             slanted = not np.array_equal(straight, joint.axis)
             beliefs = [joint, replace(joint, axis=straight)] if slanted else [joint]
-            trials = [state.with_joint(index, belief, q) for belief in beliefs for q in openings]
-            losses = self.losses(view, trials, self._schedule.search_size)
-            state = trials[int(losses.argmin())]
-            if np.ptp(losses) > self._schedule.temperature * BLIND:
+            grid = [[self._with(state, index, belief, q) for q in openings] for belief in beliefs]
+            best, losses, spread = self._opened_best(view, index, grid)
+            state = best[int(losses.argmin())]
+            if spread > self._schedule.temperature * BLIND:
                 shown.add(index)
-        return self._settle(view, [state], self._active, self._active)[0][0], shown
+        return self._settle(view, [state], self._moving, self._moving)[0][0], shown
 
     def choose(self, view: ClosedView, state: State, index: int, seen: bool) -> tuple[State, float]:
         """The most probable hypothesis of one joint, the others held, and its probability.
 
         Each hypothesis is tried at several openings; the most promising ones are given a few steps to settle. Of a
-        joint whose opening the picture does not show, only what is known without it counts.
+        joint whose opening no picture shows, only what is known without them counts.
         """
         joint, bounds = state.joints[index], self._bounds[index]
         joints = [joint, *hypotheses.alternatives(joint, bounds, self._priors[index])]
@@ -113,7 +124,7 @@ class Judgement:
         if seen:
             best, losses = self._tried(view, state, index, joints, priors)
         else:
-            share = float(state.q[index]) / max(joint.upper, 1e-9)
+            share = state.q[:, index] / max(joint.upper, 1e-9)
             best = [state, *(state.with_joint(index, other, share * other.upper) for other in joints[1:])]
             losses = np.zeros(len(best))
         chances = posterior(losses, priors, self._schedule.temperature)
@@ -123,17 +134,17 @@ class Judgement:
     def judge(self, view: ClosedView, state: State, planned: State) -> Verdict:
         """Put back the planned joints that are likelier than the found ones.
 
-        Both explanations are given the openings that suit them. A picture that even the best explanation misses by far
-        is weaker evidence: what it leaves unexplained is noise.
+        Both explanations are given the openings that suit them. Pictures that even the best explanation misses by far
+        are weaker evidence: what it leaves unexplained is noise.
         """
         back = []
-        for index in self._active:
-            pair = [state.with_joint(index, planned.joints[index], float(q[index])) for q in (state.q, planned.q)]
-            back.append(pair[int(self.losses(view, pair, self._schedule.search_size).argmin())])
-        settled, losses = self._settle(view, [state, *back], self._active, self._active)
-        temperature = self._schedule.noise_of(float(losses.min()))
+        for index in self._moving:
+            row = [state.with_joint(index, planned.joints[index], q[:, index]) for q in (state.q, planned.q)]
+            back += self._opened_best(view, index, [row])[0]
+        settled, losses = self._settle(view, [state, *back], self._moving, self._moving)
+        temperature = self.noise_of(float(losses.min()))
         after, changed, confidence = settled[0], [], {}
-        for index, trial, loss in zip(self._active, settled[1:], losses[1:], strict=True):
+        for index, trial, loss in zip(self._moving, settled[1:], losses[1:], strict=True):
             joint = planned.joints[index]
             priors = self._log_priors(index, [joint, state.joints[index]], believed=True)
             kept, moved = posterior(np.array([loss, losses[0]]), priors, temperature)
@@ -141,45 +152,81 @@ class Judgement:
                 changed.append(index)
                 confidence[index] = float(moved)
             else:
-                after = after.with_joint(index, joint, float(trial.q[index]))
+                after = after.with_joint(index, joint, trial.q[:, index])
                 # The picture was drawn from the plan: it may raise doubts, but proves nothing.
                 confidence[index] = min(joint.confidence, float(kept))
         return Verdict(after, tuple(changed), confidence)
 
     @torch.no_grad()
     def losses(self, view: ClosedView, states: Sequence[State], size: int) -> Array:
-        """(N,) objective of many states, rendered in bounded batches."""
+        """(N, K) objective of many states in each open picture, rendered in bounded batches."""
         found: list[Tensor] = []
-        for first in range(0, len(states), self._schedule.batch):
-            chunk = states[first : first + self._schedule.batch]
+        for chunk in self._chunks(states):
+            self._check()
             screws, q = pack(chunk, self._objective.proxies.vertices)
-            found.append(self._objective.open_loss(view, screws, q, size))
+            found.append(self._objective.open_losses(view, screws, q, size))
         return np.asarray(torch.cat(found).double().cpu().numpy())
+
+    def noise_of(self, loss: float) -> float:
+        """Differences in loss that say nothing, where the best explanation leaves `loss`."""
+        return self._schedule.noise_of(loss, len(self._objective.opened))
 
     def _tried(
         self, view: ClosedView, state: State, index: int, joints: Sequence[Joint], priors: Array
     ) -> tuple[list[State], Array]:
         """Each hypothesis at the opening that suits it best, and the (H,) losses."""
+        grid = [
+            [self._with(state, index, other, q) for q in hypotheses.starts(other, self._bounds[index])]
+            for other in joints
+        ]
         # The belief is also tried where it is and closed: a picture that shows no opening is no evidence against it.
-        openings = [hypotheses.starts(other, self._bounds[index]) for other in joints]
-        openings[0] += [float(state.q[index]), 0.0]
-        grid = [[state.with_joint(index, other, q) for q in row] for other, row in zip(joints, openings, strict=True)]
-        flat = self.losses(view, [trial for row in grid for trial in row], self._schedule.search_size)
-        rows = np.split(flat, np.cumsum([len(row) for row in grid])[:-1])
-        best = [row[int(losses.argmin())] for row, losses in zip(grid, rows, strict=True)]
-        losses = np.array([row.min() for row in rows])
+        grid[0] += [self._with(state, index, joints[0], q) for q in (state.q[:, index], 0.0)]
+        best, losses, _ = self._opened_best(view, index, grid)
         settle = self._promising(losses, priors)
         moved, lower = self._settle(view, [best[i] for i in settle], [index])
         for i, trial, loss in zip(settle, moved, lower, strict=True):
             best[i], losses[i] = trial, loss
         return best, losses
 
+    def _with(self, state: State, index: int, joint: Joint, q: Array | float) -> State:
+        """The same but for one link, opened in those pictures that may show it open."""
+        return state.with_joint(index, joint, q * self._opens[:, index])
+
+    def _opened_best(
+        self, view: ClosedView, index: int, grid: Sequence[Sequence[State]]
+    ) -> tuple[list[State], Array, float]:
+        """Each explanation with the opening of one part that suits it best in each picture.
+
+        Args:
+            view: the closed image.
+            index: of the part.
+            grid: a row of states an explanation, which differ in the part's opening.
+
+        Returns:
+            One state a row, their losses, and how much the loss varies over all.
+        """
+        flat = self.losses(view, [trial for row in grid for trial in row], self._schedule.search_size)
+        best, losses = [], []
+        for row, found in zip(grid, np.split(flat, np.cumsum([len(row) for row in grid])[:-1]), strict=True):
+            suits = found.argmin(0)
+            q = np.array([row[trial].q[picture, index] for picture, trial in enumerate(suits)])
+            best.append(row[0].with_joint(index, row[0].joints[index], q))
+            losses.append(found.min(0).sum())
+        return best, np.array(losses), float(np.ptp(flat, axis=0).sum())
+
+    def _chunks(self, states: Sequence[State]) -> list[Sequence[State]]:
+        return [states[first : first + self._batch] for first in range(0, len(states), self._batch)]
+
     def _settle(
         self, view: ClosedView, states: Sequence[State], links: Sequence[int], held: Collection[int] = ()
     ) -> tuple[list[State], Array]:
         """Each hypothesis by itself after a few steps."""
         size, steps = self._schedule.search_size, self._schedule.settle_steps
-        return finished(descend(self._objective, view, states, links, size, steps, held))
+        runs = [
+            finished(descend(self._objective, view, chunk, links, size, steps, held), self._check)
+            for chunk in self._chunks(states)
+        ]
+        return [state for moved, _ in runs for state in moved], np.concatenate([losses for _, losses in runs])
 
     def _promising(self, losses: Array, priors: Array) -> IntArray:
         """The belief, first, and those hypotheses that a few steps may make more probable than it."""
@@ -214,9 +261,10 @@ class Judgement:
     @torch.no_grad()
     def _blocked(self, index: int, joints: Sequence[Joint]) -> Array:
         """(H,) bool, whether a joint drives its part into the rest of the object within its range."""
-        closed = State(self._start.joints, np.zeros_like(self._start.q))
-        states = [closed.with_joint(index, joint, joint.upper) for joint in joints]
-        share = self._objective.contact.overlap(*pack(states, self._objective.proxies.vertices))[:, index]
+        closed = State(self._start.joints, np.zeros((1, len(self._start.joints))))
+        states = [closed.with_joint(index, joint, np.array([joint.upper])) for joint in joints]
+        screws, q = pack(states, self._objective.proxies.vertices)
+        share = self._objective.contact.overlap(screws, q[:, 0])[:, index]
         return np.asarray((share > BLOCKED_SHARE).cpu().numpy())
 
 

@@ -13,12 +13,12 @@ from articulation.typing import Array
 from services.refinement.camera import zoom
 from services.refinement.contact import Contact
 from services.refinement.kinematics import Screws, link_poses, transform
-from services.refinement.losses import Weights, picture_loss
+from services.refinement.losses import Weights, order_loss, picture_loss
 from services.refinement.prior import energy
 from services.refinement.proxies import Proxies
 from services.refinement.rasteriser import TorchRenderer
 from services.refinement.renderer import Hits, Renderer
-from services.refinement.shading import ClosedView, ProjectedColour
+from services.refinement.shading import ClosedView, Depths, ProjectedColour
 from services.refinement.targets import Target, Window
 
 VIEW_SIZE = 256
@@ -26,15 +26,15 @@ VIEW_SIZE = 256
 
 @dataclass(frozen=True)
 class Objective:
-    """Two pictures of one object and the ways to explain them.
+    """Pictures of one object, closed and opened, and the ways to explain them.
 
     Attributes:
         proxies: the parts.
         parents: parent of every link, -1 for the root.
-        active: (L,) bool, joints that the open picture can show.
+        active: (K, L) bool, joints that each open picture can show; the others are closed in it.
         closed: the object at q = 0.
-        opened: the object at the coordinates that are sought.
-        window: the part of the picture that both show.
+        opened: K pictures of the object at the coordinates that are sought, which each has of its own.
+        window: the part of the view that all show.
         renderer: who draws.
         weights: terms of the picture distance.
         prior_weight: of the joint energies.
@@ -44,7 +44,7 @@ class Objective:
     parents: tuple[int, ...]
     active: Tensor
     closed: Target
-    opened: Target
+    opened: tuple[Target, ...]
     window: Window
     renderer: Renderer = field(default_factory=TorchRenderer)
     weights: Weights = field(default_factory=Weights)
@@ -62,8 +62,8 @@ class Objective:
 
     @cached_property
     def moving(self) -> tuple[int, ...]:
-        """The parts whose joints the open picture can show."""
-        return tuple(int(i) for i in self.active.nonzero()[:, 0])
+        """The parts whose joints an open picture can show."""
+        return tuple(int(i) for i in self.active.any(0).nonzero()[:, 0])
 
     def view(self, camera: Tensor) -> ClosedView:
         """(6,) camera -> what the closed image shows from there."""
@@ -72,26 +72,46 @@ class Objective:
     def closed_loss(self, cameras: Tensor, size: int) -> Tensor:
         """(B, 6) cameras -> (B,) distance of the closed silhouette, differentiable."""
         vertices = self.proxies.vertices.expand(len(cameras), -1, -1)
-        rgba = self.renderer.render(self.proxies, vertices, self._zoomed(cameras), size, coverage)
+        picture = self.renderer.render(self.proxies, vertices, self._zoomed(cameras), size, coverage)
         silhouette = Weights(silhouette=self.weights.silhouette, colour=0.0, edges=0.0)
-        return picture_loss(rgba, self.closed.at(size), silhouette)
+        return picture_loss(picture, self.closed.at(size), silhouette)
 
-    def open_loss(self, view: ClosedView, screws: Screws, q: Tensor, size: int) -> Tensor:
-        """(B, L) joints and coordinates -> (B,) distance of the open picture plus joint energies, differentiable."""
-        vertices = self.posed(screws, q)
-        prior = energy(screws, q, self.proxies.bounds, self.contact, self.active)
-        rgba = self.draw(view, vertices, size)
-        return picture_loss(rgba, self.opened.at(size), self.weights) + self.prior_weight * prior
+    def open_losses(self, view: ClosedView, screws: Screws, q: Tensor, size: int) -> Tensor:
+        """Distance of each open picture and its share of the joint energies.
 
-    def posed(self, screws: Screws, q: Tensor) -> Tensor:
-        """(B, L) joints and coordinates -> (B, V, 3) vertices."""
-        return transform(link_poses(screws, self.parents, q), self.proxies.vertex_link, self.proxies.vertices)
+        Pictures are independent evidence, so what counts is the sum.
 
-    def draw(self, view: ClosedView, vertices: Tensor, size: int) -> Tensor:
-        """(B, V, 3) posed vertices -> (B, S, S, 4) pictures: colour times coverage, and coverage."""
-        batch = len(vertices)
-        shader = ProjectedColour(view, self.opened.at(size), self.proxies, batch)
-        return self.renderer.render(self.proxies, vertices, view.camera.expand(batch, 6), size, shader)
+        Args:
+            view: the closed image.
+            screws: (B, L) joints.
+            q: (B, K, L) coordinates in each picture, [rad] or model units.
+            size: picture side S [px].
+
+        Returns:
+            (B, K), differentiable.
+        """
+        share, moves = self.prior_weight / len(self.opened), self.active.any(0)
+        losses = []
+        for target, coordinates in zip(self.opened, q.unbind(1), strict=True):
+            prior = energy(screws, coordinates, self.proxies.bounds, self.contact, moves)
+            poses = link_poses(screws, self.parents, coordinates)
+            losses.append(self._distance(view, target, poses, size) + share * prior)
+        return torch.stack(losses, 1)
+
+    def _distance(self, view: ClosedView, target: Target, poses: Tensor, size: int) -> Tensor:
+        """(B, L, 3, 4) poses -> (B,) distance of one open picture."""
+        vertices = transform(poses, self.proxies.vertex_link, self.proxies.vertices)
+        cameras, wanted = view.camera.expand(len(poses), 6), target.at(size)
+        shader = ProjectedColour(view, wanted, target.masked, self.proxies, len(poses))
+        picture = self.renderer.render(self.proxies, vertices, cameras, size, shader)
+        loss = picture_loss(picture, wanted, self.weights)
+        for pair in target.order:
+            nearer, farther = (
+                self.renderer.render(part, vertices, cameras, size, Depths(view.camera, part, poses))
+                for part in map(self.proxies.only, pair)
+            )
+            loss = loss + self.weights.order * order_loss(nearer, farther, wanted)
+        return loss
 
     def _zoomed(self, camera: Tensor) -> Tensor:
         return zoom(camera, self.window.center, self.window.half)

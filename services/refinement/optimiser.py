@@ -8,12 +8,13 @@
 4. Planned joints that are likelier than the found ones are put back; if all are, no further round is worth it.
 5. The start is returned unless the objective, camera and joints together, has become smaller.
 
-No random number is drawn: the result is a function of the inputs.
+No random number is drawn: the result is a function of the inputs. It may be stopped between any two batches of
+pictures; the result is then the best that was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -30,7 +31,7 @@ from services.refinement.judgement import Judgement, Verdict
 from services.refinement.objective import Objective
 from services.refinement.schedule import Schedule
 from services.refinement.shading import ClosedView
-from services.refinement.state import State
+from services.refinement.state import State, pack
 
 CAMERA_SCALE = (0.2, 0.15, 0.5, 0.1, 0.05, 0.05)
 """How far a planned camera may well be off: azimuth, elevation [rad], distance, fov [rad], shifts."""
@@ -39,6 +40,10 @@ CAMERA_SCALE = (0.2, 0.15, 0.5, 0.1, 0.05, 0.05)
 CAMERA_RATE = 0.05
 CAMERA_PRIOR = 1e-4
 """Loss of a camera that is off by one `CAMERA_SCALE` in one number."""
+
+
+class Stopped(Exception):
+    """The optimisation was told to end."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,17 @@ class Refined:
 
     Attributes:
         plan: with refined joints, limits, confidences and camera.
-        coordinates: (L,) opening that the open image shows, [rad] or model units.
+        coordinates: (K, L) opening that each open picture shows, [rad] or model units.
         initial_loss: of the plan as given.
         final_loss: of `plan`; never above `initial_loss`.
+        stopped: whether it was told to end before it was done.
     """
 
     plan: Plan
     coordinates: Array
     initial_loss: float
     final_loss: float
+    stopped: bool
 
 
 class Refinement:
@@ -80,62 +87,89 @@ class Refinement:
     Args:
         objective: the pictures and parts.
         plan: the start.
-        opening: (L,) fraction of each planned upper limit that the open image was asked for.
+        opening: (K, L) fraction of each planned upper limit that each open picture was asked for.
         schedule: lengths.
+        stop: asked before each batch of pictures whether to end with the best so far.
     """
 
-    def __init__(self, objective: Objective, plan: Plan, opening: Array, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        plan: Plan,
+        opening: Array,
+        schedule: Schedule,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._objective = objective
         self._plan = plan
         self._schedule = schedule
+        self._stop = stop
         self._bounds = objective.bounds
-        self._active = objective.moving
+        self._moving = objective.moving
         upper = np.array([part.joint.upper for part in plan.parts])
         self._start = State(tuple(part.joint for part in plan.parts), np.asarray(opening) * upper)
-        self._judgement = Judgement(objective, plan, self._start, schedule)
+        self._judgement = Judgement(objective, plan, self._start, schedule, self._check)
         self._step = 0
+        self._stopped = False
 
     def run(self) -> Generator[Progress, None, Refined]:
         """Optimise; closing the generator stops the work."""
         start_camera = self._tensor(self._plan.camera.to_array())
         initial = self._total(start_camera, self._start)
         camera = yield from self._refine_camera(start_camera)
-        view = self._objective.view(camera)
         state = self._start
         confidence: dict[int, float] = {}
-        if self._active:
-            state, confidence = yield from self._refine_joints(view)
+        if self._moving:
+            state, confidence = yield from self._refine_joints(self._objective.view(camera))
         final = self._total(camera, state)
-        refined = Refined(self._plan, self._start.q, initial, initial)
+        refined = Refined(self._plan, self._start.q, initial, initial, self._stopped)
         if final < initial:
-            refined = Refined(self._refined_plan(camera, state, confidence), state.q, initial, final)
+            plan = self._refined_plan(camera, state, confidence)
+            refined = Refined(plan, state.q, initial, final, self._stopped)
         yield Progress(self._step, self._step, refined.final_loss)
         return refined
 
     def _refine_joints(self, view: ClosedView) -> Generator[Progress, None, tuple[State, dict[int, float]]]:
         """All active joints, their limits included, and each one's confidence."""
-        planned, shown = self._judgement.opened(view)
         # Asked openings are the better start: a joint that is off may fit best where it is shut.
-        found, verdict = self._start, Verdict(planned, (), {})
-        chosen = dict.fromkeys(self._active, 1.0)
-        for size in self._schedule.sizes:
-            for index in self._active:
-                found, chosen[index] = self._judgement.choose(view, found, index, seen=index in shown)
-            found = yield from self._descend(view, found, size)
-            found = self._snap(view, found)
-            verdict = self._judgement.judge(view, found, planned)
-            if not verdict.changed:
-                break
+        planned, found, verdict = self._start, self._start, None
+        chosen: dict[int, float] = {}
+        try:
+            planned, shown = self._judgement.opened(view)
+            for size in self._schedule.sizes:
+                for index in self._moving:
+                    found, chosen[index] = self._judgement.choose(view, found, index, seen=index in shown)
+                found = yield from self._descend(view, found, size)
+                found = self._snap(view, found)
+                verdict = self._judgement.judge(view, found, planned)
+                if not verdict.changed:
+                    break
+        except Stopped:
+            self._stopped = True
+        verdict = verdict or self._hasty_verdict(view, found, planned, chosen)
         state, confidence = verdict.state, verdict.confidence
-        for index in self._active:
-            joint, q = state.joints[index], float(state.q[index])
+        for index in self._moving:
+            joint, q = state.joints[index], state.q[:, index]
             if index in verdict.changed:
-                upper = hypotheses.upper_limit(joint, self._bounds[index], q)
+                upper = hypotheses.upper_limit(joint, self._bounds[index], float(q.max()))
                 state = state.with_joint(index, replace(joint, upper=upper), q)
                 confidence[index] = min(confidence[index], chosen[index])
             else:
-                state = state.with_joint(index, joint, min(q, joint.upper))
+                state = state.with_joint(index, joint, np.minimum(q, joint.upper))
         return state, confidence
+
+    def _hasty_verdict(self, view: ClosedView, found: State, planned: State, chosen: Collection[int]) -> Verdict:
+        """On what a first round found that was cut short; joints that it had not come to are as planned."""
+        confidence = {index: planned.joints[index].confidence for index in self._moving}
+        if not chosen:
+            return Verdict(planned, (), confidence)
+        for index in self._moving:
+            if index not in chosen:
+                found = found.with_joint(index, planned.joints[index], planned.q[:, index])
+        hasty = replace(self._schedule, settle_steps=0)
+        verdict = Judgement(self._objective, self._plan, self._start, hasty).judge(view, found, planned)
+        changed = tuple(index for index in verdict.changed if index in chosen)
+        return Verdict(verdict.state, changed, confidence | {index: verdict.confidence[index] for index in chosen})
 
     def _refine_camera(self, start: Tensor) -> Generator[Progress, None, Tensor]:
         scale = self._tensor(np.array(CAMERA_SCALE))
@@ -143,6 +177,9 @@ class Refinement:
         adam = Adam([(offset, CAMERA_RATE)], self._schedule.camera_steps)
         best, best_loss = start, float("inf")
         for _ in range(self._schedule.camera_steps):
+            if self._stop():
+                self._stopped = True
+                break
             camera = start + offset * scale
             loss = self._objective.closed_loss(camera[None], self._schedule.search_size)[0]
             loss = loss + CAMERA_PRIOR * offset.square().sum()
@@ -153,23 +190,25 @@ class Refinement:
         return best
 
     def _descend(self, view: ClosedView, start: State, size: int) -> Generator[Progress, None, State]:
-        run = descend(self._objective, view, [start], self._active, size, self._schedule.joint_steps)
+        self._check()
+        run = descend(self._objective, view, [start], self._moving, size, self._schedule.joint_steps)
         while True:
             try:
                 loss = next(run)
             except StopIteration as end:
                 return cast(State, end.value[0][0])
             yield from self._report(loss)
+            self._check()
 
     def _snap(self, view: ClosedView, state: State) -> State:
         """Each joint on its principal axis, within the noise, and then on its panel's side, where that is no worse."""
-        for index in self._active:
-            joint, q = state.joints[index], float(state.q[index])
+        for index in self._moving:
+            joint, q = state.joints[index], state.q[:, index]
             straight = replace(joint, axis=hypotheses.principal(joint.axis))
             aside = hypotheses.snapped(joint, self._bounds[index])
             tried = [state, *(state.with_joint(index, other, q) for other in (straight, aside))]
-            before, upright, after = self._judgement.losses(view, tried, self._schedule.sizes[-1])
-            if upright <= before + self._schedule.noise_of(before):
+            before, upright, after = self._judgement.losses(view, tried, self._schedule.sizes[-1]).sum(1)
+            if upright <= before + self._judgement.noise_of(before):
                 state = tried[1]
                 before = max(before, upright)
             if after <= before:
@@ -178,7 +217,7 @@ class Refinement:
 
     def _refined_plan(self, camera: Tensor, state: State, confidence: dict[int, float]) -> Plan:
         parts = list(self._plan.parts)
-        for index in self._active:
+        for index in self._moving:
             joint = replace(state.joints[index], confidence=min(max(confidence[index], 0.0), 1.0))
             parts[index] = replace(parts[index], joint=joint)
         return replace(self._plan, parts=tuple(parts), camera=Camera.from_array(camera.cpu().numpy()))
@@ -187,8 +226,14 @@ class Refinement:
     def _total(self, camera: Tensor, state: State) -> float:
         """The objective of a camera and joints together, on the finest pictures."""
         size = self._schedule.sizes[-1]
-        opened = self._judgement.losses(self._objective.view(camera), [state], size)[0]
+        screws, q = pack([state], self._objective.proxies.vertices)
+        opened = self._objective.open_losses(self._objective.view(camera), screws, q, size).sum()
         return float(opened) + float(self._objective.closed_loss(camera[None], size)[0])
+
+    def _check(self) -> None:
+        """Raises Stopped where the optimisation has to end."""
+        if self._stop():
+            raise Stopped
 
     def _tensor(self, values: Array) -> Tensor:
         vertices = self._objective.proxies.vertices

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import fast_simplification
 import numpy as np
@@ -50,6 +50,16 @@ class Proxies:
     @property
     def links(self) -> int:
         return len(self.bounds)
+
+    def only(self, link: int) -> Proxies:
+        """The same with the faces of one link; vertices keep their numbers."""
+        mine = self.face_link == link
+        number = torch.where(mine, mine.cumsum(0) - 1, -1)
+        across = self.neighbours[mine]
+        # Surfaces of different links share no edge.
+        neighbours = torch.where(across < 0, across, number[across])
+        faces, sides = self.faces[mine], self.face_side[mine]
+        return replace(self, faces=faces, face_link=self.face_link[mine], face_side=sides, neighbours=neighbours)
 
 
 def build(

@@ -20,7 +20,7 @@ class Schedule:
         search_size: picture side on which hypotheses are compared [px].
         settle_count: hypotheses of one joint that are moved before they are compared.
         settle_steps: Adam steps on those.
-        batch: hypotheses rendered at once; bounds the memory.
+        batch: pictures rendered at once; bounds the memory.
         temperature: loss difference by which one hypothesis becomes e times as probable as another.
         noise: the same of a picture that may be drawn and not true, as a share of what the best explanation leaves.
         report_every: steps between two progress reports before the last, which comes with the outcome.
@@ -56,9 +56,9 @@ class Schedule:
             settle_steps=share(self.settle_steps),
         )
 
-    def noise_of(self, loss: float) -> float:
-        """Differences in loss that say nothing, where the best explanation leaves `loss`."""
-        return self.noise * max(loss, self.temperature)
+    def noise_of(self, loss: float, pictures: int) -> float:
+        """Differences in loss that say nothing, where the best explanation leaves `loss` of all pictures together."""
+        return self.noise * max(loss / pictures, self.temperature)
 
     @property
     def total_steps(self) -> int:

@@ -60,24 +60,27 @@ class ClosedView:
 
 @dataclass(frozen=True)
 class ProjectedColour:
-    """A `Shader` with channels red, green, blue and coverage.
+    """A `Shader` with channels red, green, blue, coverage, and one for each part that is told apart.
 
     Attributes:
         view: the closed image.
-        target: (S, S, 4) the picture to explain; gives brightness factors and hidden colours, without gradient.
+        target: (S, S, 4 + M) the picture to explain; gives brightness factors and hidden colours, without gradient.
+        masked: M parts that are told apart.
         proxies: the parts.
         batch: number of pictures B.
     """
 
     view: ClosedView
     target: Tensor
+    masked: tuple[int, ...]
     proxies: Proxies
     batch: int
 
     def __call__(self, hits: Hits) -> Tensor:
         colour, seen = self.view.look_up(hits.point)
-        wanted = self.target.reshape(-1, 4)[hits.pixel % (self.target.shape[0] * self.target.shape[1])]
-        side = self.proxies.face_link[hits.face] * SIDES + self.proxies.face_side[hits.face]
+        wanted = self.target.flatten(0, 1)[hits.pixel % (self.target.shape[0] * self.target.shape[1])]
+        link = self.proxies.face_link[hits.face]
+        side = link * SIDES + self.proxies.face_side[hits.face]
         group = hits.batch * (self.proxies.links * SIDES) + side
         shown = colour.detach()
         weight = wanted[:, 3] * seen
@@ -87,7 +90,29 @@ class ProjectedColour:
         unseen = wanted[:, 3] * ~seen
         hidden = self._sum(group, unseen[:, None] * wanted[:, :3]) / self._sum(group, unseen)[:, None].clamp(min=1)
         rgb = torch.where(seen[:, None], colour * gain[group, None], hidden[group])
-        return torch.cat([rgb, torch.ones_like(rgb[:, :1])], -1)
+        parts = [link == part for part in self.masked]
+        return torch.cat([rgb, torch.stack([torch.ones_like(link), *parts], -1).to(rgb.dtype)], -1)
 
     def _sum(self, group: Tensor, values: Tensor) -> Tensor:
         return values.new_zeros(self.batch * self.proxies.links * SIDES, *values.shape[1:]).index_add(0, group, values)
+
+
+@dataclass(frozen=True)
+class Depths:
+    """A `Shader` with channels depth [model units], differentiable, and coverage.
+
+    Attributes:
+        camera: (6,).
+        proxies: the parts that are drawn.
+        poses: (B, L, 3, 4) of the links.
+    """
+
+    camera: Tensor
+    proxies: Proxies
+    poses: Tensor
+
+    def __call__(self, hits: Hits) -> Tensor:
+        pose = self.poses[hits.batch, self.proxies.face_link[hits.face]]
+        posed = (pose[..., :3] @ hits.point[..., None])[..., 0] + pose[..., 3]
+        _, depth = project(self.camera[None], posed[None])
+        return torch.stack([depth[0], torch.ones_like(depth[0])], -1)

@@ -1,8 +1,9 @@
-"""Target images as tensors: colour on white and a soft silhouette."""
+"""What is known of the pictures as tensors: colour on white, a soft silhouette, and where parts are seen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -35,37 +36,55 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Target:
-    """One picture of the object on white.
+class Opened:
+    """What is known of one state in which the object is open.
 
     Attributes:
-        rgba: (4, S, S) colour in [0, 1], composited on white, and coverage in [0, 1].
+        image: (R, R, 3) sRGB on white, of the closed image's view.
+        masks: (M, M) share in [0, 1] of each pixel that shows a part, by part, of parts of which it is known.
+        order: pairs of parts, the first of which is in front of the second wherever lines of sight meet both.
     """
 
-    rgba: Tensor
+    image: ImageArray
+    masks: Mapping[int, Array] = field(default_factory=dict)
+    order: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """One picture of the object on white, and what else is known of it.
+
+    Attributes:
+        layers: (4 + M, S, S) colour in [0, 1], composited on white, coverage in [0, 1], and the same of `masked`.
+        masked: M parts of which it is known where the picture shows them.
+        order: as of `Opened`.
+    """
+
+    layers: Tensor
+    masked: tuple[int, ...] = ()
+    order: tuple[tuple[int, int], ...] = ()
 
     def at(self, size: int) -> Tensor:
-        """(size, size, 4) area average."""
-        return F.adaptive_avg_pool2d(self.rgba, size).permute(1, 2, 0)
+        """(size, size, 4 + M) area average."""
+        return F.adaptive_avg_pool2d(self.layers, size).permute(1, 2, 0)
 
 
 def targets(
-    closed: ImageArray, opened: ImageArray, device: torch.device, dtype: torch.dtype = torch.float32
-) -> tuple[Target, Target, Window]:
-    """Cut both pictures to one window around what they show.
+    closed: ImageArray, opened: Sequence[Opened], device: torch.device, dtype: torch.dtype = torch.float32
+) -> tuple[Target, tuple[Target, ...], Window]:
+    """Cut all pictures to one window around what they show.
 
     Args:
         closed: (S, S, 3) sRGB on white.
-        opened: (R, R, 3) sRGB on white, of the same view.
+        opened: the open states.
         device: where the tensors live.
         dtype: their floating-point type.
     """
     size = len(closed)
-    if len(opened) != size:
-        opened = np.asarray(Image.fromarray(opened).resize((size, size), Image.Resampling.BOX))
-    pictures = [picture.astype(np.float64) / 255 for picture in (closed, opened)]
+    images = [Image.fromarray(picture) for picture in (closed, *(state.image for state in opened))]
+    pictures = [np.asarray(resized(image, size), dtype=np.float64) / 255 for image in images]
     coverages = [soft_silhouette(picture) for picture in pictures]
-    rows, columns = np.nonzero(np.maximum(*coverages) > 0.5)
+    rows, columns = np.nonzero(np.max(coverages, axis=0) > 0.5)
     if len(rows) == 0:
         rows = columns = np.array([0, size - 1])
     middle = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
@@ -73,13 +92,21 @@ def targets(
     side = int(min(np.ceil(reach * (1 + MARGIN)), size))
     left, top = (np.floor(np.clip(middle - side / 2, 0, size - side))).astype(int)
 
-    def cut(rgb: Array, coverage: Array) -> Target:
-        rgba = np.concatenate([rgb, coverage[..., None]], -1)[top : top + side, left : left + side]
-        return Target(torch.as_tensor(rgba, device=device, dtype=dtype).permute(2, 0, 1))
+    def cut(*layers: Array) -> Tensor:
+        whole = np.dstack(layers)[top : top + side, left : left + side]
+        return torch.as_tensor(whole, device=device, dtype=dtype).permute(2, 0, 1)
 
     center = torch.tensor([left + side / 2, top + side / 2], device=device, dtype=dtype) / size * 2 - 1
-    one, two = (cut(rgb, coverage) for rgb, coverage in zip(pictures, coverages, strict=True))
-    return one, two, Window(center, side / size)
+    found = []
+    for state, rgb, coverage in zip(opened, pictures[1:], coverages[1:], strict=True):
+        masks = [np.asarray(resized(Image.fromarray(mask.astype(np.float32)), size)) for mask in state.masks.values()]
+        found.append(Target(cut(rgb, coverage, *masks), tuple(state.masks), state.order))
+    return Target(cut(pictures[0], coverages[0])), tuple(found), Window(center, side / size)
+
+
+def resized(image: Image.Image, size: int) -> Image.Image:
+    """A square picture with another side [px], by area average."""
+    return image if image.width == size else image.resize((size, size), Image.Resampling.BOX)
 
 
 def soft_silhouette(rgb: Array) -> Array:

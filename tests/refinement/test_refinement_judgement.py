@@ -14,7 +14,7 @@ from services.refinement.objective import Objective
 from services.refinement.schedule import Schedule
 from services.refinement.shading import ClosedView
 from services.refinement.state import State
-from services.refinement.targets import targets
+from services.refinement.targets import Opened, targets
 
 CPU = torch.device("cpu")
 PARTS = box_scenes.cabinet()
@@ -30,16 +30,16 @@ def judgement(drawer: Joint, confidence: float, label: str = "part") -> tuple[Ju
     parts[2] = replace(parts[2], label=label, joint=replace(drawer, confidence=confidence))
     plan = replace(EXACT, parts=tuple(parts))
     closed = box_scenes.picture(PARTS, np.zeros(3), size=96)
-    one, two, window = targets(closed, closed, CPU)
+    one, two, window = targets(closed, [Opened(closed)], CPU)
     objective = Objective(
         proxies=proxies.build(box_scenes.meshes(PARTS), 300, CPU),
         parents=tuple(part.parent for part in plan.parts),
-        active=torch.tensor([False, False, True]),
+        active=torch.tensor([[False, False, True]]),
         closed=one,
         opened=two,
         window=window,
     )
-    start = State(tuple(part.joint for part in plan.parts), np.array([0.0, 0.0, 0.5 * drawer.upper]))
+    start = State(tuple(part.joint for part in plan.parts), np.array([[0.0, 0.0, 0.5 * drawer.upper]]))
     view = objective.view(torch.tensor(plan.camera.to_array(), dtype=torch.float32))
     return Judgement(objective, plan, start, SHORT), view, start
 
@@ -59,7 +59,7 @@ def test_a_doubted_drawer_that_no_picture_shows_does_not_turn_in_its_slot(label:
     found, chance = judge.choose(view, start, 2, seen=False)
     assert found.joints[2].type is JointType.PRISMATIC
     np.testing.assert_array_equal(found.joints[2].axis, DRAWER.axis)
-    assert found.q[2] == pytest.approx(0.5 * found.joints[2].upper)
+    assert found.q[0, 2] == pytest.approx(0.5 * found.joints[2].upper)
     assert chance > 0.5
 
 
@@ -73,14 +73,14 @@ def test_a_believed_joint_that_no_picture_shows_is_kept() -> None:
 def test_a_believed_joint_is_put_back_where_another_explains_no_more() -> None:
     judge, view, start = judgement(DRAWER, 0.9)
     moved = replace(DRAWER, axis=np.array([0.0, 0.6, 0.8]))
-    verdict = judge.judge(view, start.with_joint(2, moved, 0.0), start)
+    verdict = judge.judge(view, start.with_joint(2, moved, np.zeros(1)), start)
     assert verdict.changed == ()
     assert verdict.state.joints[2] is start.joints[2]
 
 
 def test_a_doubted_joint_gives_way_to_one_that_such_parts_have() -> None:
     judge, view, start = judgement(TURNING, 0.05, "drawer")
-    verdict = judge.judge(view, start.with_joint(2, DRAWER, 0.0), start)
+    verdict = judge.judge(view, start.with_joint(2, DRAWER, np.zeros(1)), start)
     assert verdict.changed == (2,)
     assert verdict.confidence[2] > 0.9
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from services.refinement.losses import Weights, picture_loss
-from services.refinement.targets import soft_silhouette, targets
+from services.refinement.targets import Opened, soft_silhouette, targets
 
 CPU = torch.device("cpu")
 
@@ -62,14 +62,14 @@ def test_near_white_is_background() -> None:
 
 def test_both_pictures_are_cut_to_one_window() -> None:
     closed, opened = ((disc(x, 96) * 255).astype(np.uint8) for x in (30, 50))
-    one, two, window = targets(closed, opened, CPU)
-    assert one.rgba.shape == two.rgba.shape
+    one, (two,), window = targets(closed, [Opened(opened)], CPU)
+    assert one.layers.shape == two.layers.shape
     assert 0.5 < window.half < 0.8
-    covered = [target.rgba[3].sum().item() for target in (one, two)]
+    covered = [target.layers[3].sum().item() for target in (one, two)]
     np.testing.assert_allclose(covered, [soft_silhouette(x / 255).sum() for x in (closed, opened)], rtol=1e-5)
 
 
 def test_an_open_picture_of_another_size_is_fitted() -> None:
     closed, opened = (disc(30, 96) * 255).astype(np.uint8), (disc(20, 64) * 255).astype(np.uint8)
-    one, two, _ = targets(closed, opened, CPU)
+    one, (two,), _ = targets(closed, [Opened(opened)], CPU)
     assert (one.at(32)[..., 3] - two.at(32)[..., 3]).abs().mean() < 0.03

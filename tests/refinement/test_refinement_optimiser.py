@@ -16,7 +16,7 @@ from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
 from services.refinement.schedule import Schedule
 from services.refinement.state import State, pack
-from services.refinement.targets import targets
+from services.refinement.targets import Opened, targets
 
 CPU = torch.device("cpu")
 PARTS = box_scenes.cabinet()
@@ -27,20 +27,20 @@ SHORT = Schedule(camera_steps=20, joint_steps=20, sizes=(48,), search_size=48)
 
 
 def objective(plan: Plan, opened: np.ndarray, opening: np.ndarray = OPENING) -> Objective:
-    closed_target, open_target, window = targets(box_scenes.picture(PARTS, np.zeros(3)), opened, CPU)
+    closed_target, open_targets, window = targets(box_scenes.picture(PARTS, np.zeros(3)), [Opened(opened)], CPU)
     active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, opening, strict=True)]
     return Objective(
         proxies=proxies.build(box_scenes.meshes(PARTS), 300, CPU),
         parents=tuple(part.parent for part in plan.parts),
-        active=torch.tensor(active),
+        active=torch.tensor([active]),
         closed=closed_target,
-        opened=open_target,
+        opened=open_targets,
         window=window,
     )
 
 
 def refine(plan: Plan, opened: np.ndarray, schedule: Schedule, opening: np.ndarray = OPENING):
-    run = Refinement(objective(plan, opened, opening), plan, opening, schedule).run()
+    run = Refinement(objective(plan, opened, opening), plan, opening[None], schedule).run()
     reports: list[Progress] = []
     while True:
         try:
@@ -84,7 +84,7 @@ def test_the_hinge_line_is_found(refined) -> None:
 
 
 def test_openings_are_found(refined) -> None:
-    np.testing.assert_allclose(refined[0].coordinates, Q, atol=0.05)
+    np.testing.assert_allclose(refined[0].coordinates, Q[None], atol=0.05)
 
 
 def test_the_camera_comes_nearer(refined, start: Plan) -> None:
@@ -97,7 +97,7 @@ def test_the_loss_falls(refined) -> None:
 
 
 def test_limits_cover_the_opening_and_start_at_closed(refined) -> None:
-    for part, q in zip(refined[0].plan.parts[1:], refined[0].coordinates[1:], strict=True):
+    for part, q in zip(refined[0].plan.parts[1:], refined[0].coordinates[0, 1:], strict=True):
         assert part.joint.lower == 0.0
         assert part.joint.upper >= q
 
@@ -166,7 +166,7 @@ def test_a_kept_joint_opens_within_its_limits(opened: np.ndarray) -> None:
     plan = believed(0.95, 1, upper=1.0)
     result, _ = refine(plan, opened, SHORT, np.array([0.0, 1.0, 0.6 / 0.9]))
     assert result.plan.parts[1].joint.upper == 1.0
-    assert result.coordinates[1] <= 1.0
+    assert result.coordinates[0, 1] <= 1.0
 
 
 @pytest.mark.parametrize(("confidence", "kept"), [(0.95, True), (0.3, False)])
@@ -187,18 +187,18 @@ def test_the_start_comes_back_when_nothing_is_better(opened: np.ndarray) -> None
     result, _ = refine(EXACT, opened, idle)
     assert result.plan is EXACT
     assert result.final_loss == result.initial_loss
-    np.testing.assert_array_equal(result.coordinates, Q)
+    np.testing.assert_array_equal(result.coordinates, Q[None])
 
 
 def test_a_descent_without_steps_judges_its_start(opened: np.ndarray) -> None:
     target = objective(EXACT, opened)
     view = target.view(torch.tensor(EXACT.camera.to_array(), dtype=torch.float32))
-    start = State(tuple(part.joint for part in EXACT.parts), Q)
+    start = State(tuple(part.joint for part in EXACT.parts), Q[None])
     with pytest.raises(StopIteration) as end:
         next(descend(target, view, [start], [1, 2], 48, steps=0))
     (found,), losses = end.value.value
-    np.testing.assert_allclose(found.q, Q, rtol=1e-6)
-    np.testing.assert_array_equal(losses, target.open_loss(view, *pack([start], view.camera), 48).numpy())
+    np.testing.assert_allclose(found.q, Q[None], rtol=1e-6)
+    np.testing.assert_array_equal(losses, target.open_losses(view, *pack([start], view.camera), 48)[:, 0].numpy())
 
 
 def test_a_picture_of_the_closed_object_turns_no_joint_round(start: Plan) -> None:
