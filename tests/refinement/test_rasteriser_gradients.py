@@ -1,4 +1,4 @@
-"""Gradients of the default renderer against central finite differences: every kind of number that is refined."""
+"""Gradients of the renderers against central finite differences: every kind of number that is refined."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,7 @@ from articulation.joint import Joint, JointType
 from services.refinement import proxies
 from services.refinement.descent import tangents
 from services.refinement.kinematics import Screws, link_poses, transform
-from services.refinement.rasteriser import TorchRenderer
-from services.refinement.renderer import Shader
+from services.refinement.renderer import Renderer, Shader
 
 CPU = torch.device("cpu")
 SIZE = 96
@@ -32,13 +31,15 @@ def colour_of(packed: proxies.Proxies) -> Shader:
     return lambda hits: COLOURS[packed.face_link[hits.face]]
 
 
-def picture(screws: Screws = SCREWS, q: torch.Tensor = OPEN, camera: torch.Tensor = CAMERA) -> torch.Tensor:
+def picture(
+    renderer: Renderer, screws: Screws = SCREWS, q: torch.Tensor = OPEN, camera: torch.Tensor = CAMERA
+) -> torch.Tensor:
     poses = link_poses(screws, (-1, 0, 0), q)
     vertices = transform(poses, PACKED.vertex_link, PACKED.vertices)
-    return TorchRenderer().render(PACKED, vertices, camera, SIZE, colour_of(PACKED))
+    return renderer.render(PACKED, vertices, camera, SIZE, colour_of(PACKED))
 
 
-def moved(kind: str, value: torch.Tensor) -> torch.Tensor:
+def moved(renderer: Renderer, kind: str, value: torch.Tensor) -> torch.Tensor:
     """The picture with one number of the scene changed by `value`."""
     across = tangents(SCREWS.axis)
     unit = torch.zeros_like(OPEN)
@@ -47,17 +48,17 @@ def moved(kind: str, value: torch.Tensor) -> torch.Tensor:
     unit[0, link] = 1
     match number:
         case "opening":
-            return picture(q=OPEN + value * unit)
+            return picture(renderer, q=OPEN + value * unit)
         case "axis":
             axis = SCREWS.axis + value * unit[..., None] * across[..., 0, :]
             axis = axis / axis.norm(dim=-1, keepdim=True)
-            return picture(Screws(axis, SCREWS.origin, SCREWS.rotates, SCREWS.slides))
+            return picture(renderer, Screws(axis, SCREWS.origin, SCREWS.rotates, SCREWS.slides))
         case "origin":
             origin = SCREWS.origin + value * unit[..., None] * across[..., 1, :]
-            return picture(Screws(SCREWS.axis, origin, SCREWS.rotates, SCREWS.slides))
+            return picture(renderer, Screws(SCREWS.axis, origin, SCREWS.rotates, SCREWS.slides))
     step = torch.zeros_like(CAMERA)
     step[0, int(number)] = 1
-    return picture(camera=CAMERA + value * step)
+    return picture(renderer, camera=CAMERA + value * step)
 
 
 def compare(render: Callable[[torch.Tensor], torch.Tensor], reach: float, tolerance: float) -> None:
@@ -94,11 +95,11 @@ def compare(render: Callable[[torch.Tensor], torch.Tensor], reach: float, tolera
         ("camera.5", 0.01),
     ],
 )
-def test_gradient_equals_finite_differences(kind: str, reach: float) -> None:
-    compare(lambda value: moved(kind, value), reach, 0.2)
+def test_gradient_equals_finite_differences(renderer: Renderer, kind: str, reach: float) -> None:
+    compare(lambda value: moved(renderer, kind, value), reach, 0.2)
 
 
-def test_a_drawer_in_front_of_the_body_has_a_gradient() -> None:
+def test_a_drawer_in_front_of_the_body_has_a_gradient(renderer: Renderer) -> None:
     # The opened drawer lies within the body's outline: only what it hides tells where it is.
     slide = Joint(JointType.PRISMATIC, np.array([0.0, 0.0, 1.0]), np.zeros(3), 0.0, 0.5)
     parts = [
@@ -111,7 +112,7 @@ def test_a_drawer_in_front_of_the_body_has_a_gradient() -> None:
     def render(value: torch.Tensor) -> torch.Tensor:
         q = torch.stack([torch.zeros(()), 0.2 + value]).to(torch.float64)[None]
         vertices = transform(link_poses(screws, (-1, 0), q), packed.vertex_link, packed.vertices)
-        return TorchRenderer().render(packed, vertices, CAMERA, SIZE, colour_of(packed))
+        return renderer.render(packed, vertices, CAMERA, SIZE, colour_of(packed))
 
     outlines = [render(torch.tensor(x))[..., 1] for x in (0.0, 0.04)]
     assert (outlines[0] - outlines[1]).abs().max().item() < 1e-9
