@@ -4,13 +4,13 @@
 
 The microwave, the two wall cabinets and the stove's knobs of gymnasium-robotics (Franka kitchen, Apache-2.0), each
 alone, rendered by MuJoCo in three views. FOLDER is `kitchen_franka/kitchen_assets` in that package, which is needed for
-nothing else. Joints come from the MuJoCo model, so only words and the sense of opening are by hand.
+nothing else. Joints come from the MuJoCo model, so only words are by hand. `MUJOCO_GL=egl` draws without a screen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,18 +20,15 @@ import numpy as np
 import typer
 
 from articulation.camera import Camera
-from articulation.joint import Joint, JointType
-from articulation.plan import Box, Plan, PlannedPart
+from articulation.plan import Plan
 from articulation.typing import Array, ImageArray
 from training.outside.labels import save
+from training.outside.mjcf import TO_MODEL, Imported, read
 
 SIZE = 512
 FOV = math.radians(40.0)
 VIEWS = ((-30.0, 15.0), (5.0, 8.0), (28.0, 22.0))
 """Azimuth and elevation [degree]."""
-
-TO_MODEL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-"""The kitchen's frame, x right, y away from the viewer, z up, to model space."""
 
 app = typer.Typer(add_completion=False)
 
@@ -81,10 +78,6 @@ SCENE = """
 """
 
 
-VISIBLE_GROUPS = 3
-"""Geometries of lower groups are drawn; the others are for collisions."""
-
-
 PANEL = {"pos": [-0.21, 0.24, 1.3], "size": [0.2, 0.02, 0.14]}
 """Board [m] for the stove's knobs, which hang on the kitchen's wall, far from the stove."""
 
@@ -101,75 +94,65 @@ def load(assets: Path, item: Item) -> mujoco.MjSpec:
     return spec
 
 
-def truth(model: mujoco.MjModel, item: Item) -> tuple[float, Array, tuple[PlannedPart, ...]]:
-    """Longest side [m], centre in the kitchen's frame (3,), and the parts in model space."""
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
-    moving = [model.joint(name) for name in item.labels]
-    bodies = {int(joint.bodyid[0]): number + 1 for number, joint in enumerate(moving)}
-    corners: list[list[Array]] = [[] for _ in range(len(moving) + 1)]
-    for geom in range(model.ngeom):
-        if model.geom_group[geom] < VISIBLE_GROUPS:
-            corners[_owner(model, int(model.geom_bodyid[geom]), bodies)].append(_corners(model, data, geom))
-    boxes = [(points.min(0), points.max(0)) for points in map(np.concatenate, corners)]
-    low, high = np.min([low for low, _ in boxes], 0), np.max([high for _, high in boxes], 0)
-    size, center = float((high - low).max()), (low + high) / 2
-    scale = 2 / size
-
-    def placed(index: int) -> Box:
-        ends = np.sort([TO_MODEL @ (corner - center) * scale for corner in boxes[index]], axis=0)
-        return Box((ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2)
-
-    parts = [PlannedPart("body", "body", -1, placed(0), Joint(JointType.FIXED), material=item.material)]
-    for number, joint in enumerate(moving, 1):
-        label = item.labels[joint.name]
-        slides = model.jnt_type[joint.id] == mujoco.mjtJoint.mjJNT_SLIDE
-        first, last = (float(x) for x in joint.range)
-        sign = 1.0 if last > -first else -1.0
-        motion = Joint(
-            JointType.PRISMATIC if slides else JointType.REVOLUTE,
-            sign * (TO_MODEL @ data.xaxis[joint.id]),
-            TO_MODEL @ (data.xanchor[joint.id] - center) * scale,
-            0.0,
-            max(last, -first) * (scale if slides else 1.0),
-        )
-        parts.append(PlannedPart(f"{label}_{number}", label, 0, placed(number), motion, material=item.material))
-    return size, center, tuple(parts)
+def view(reach: float, azimuth: float, elevation: float) -> Camera:
+    """The camera that sees a ball of radius `reach` about the origin of model space; angles in degrees."""
+    return Camera(math.radians(azimuth), math.radians(elevation), reach / math.sin(FOV / 2), FOV)
 
 
-def _owner(model: mujoco.MjModel, body: int, bodies: Mapping[int, int]) -> int:
-    """Part of a body: its own, or that of the nearest body above it that moves visibly."""
-    while body and body not in bodies:
-        body = int(model.body_parentid[body])
-    return bodies.get(body, 0)
-
-
-def _corners(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Array:
-    """(8, 3) of a geometry's bounding box."""
-    center, half = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
-    signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    corners: Array = (center + signs * half) @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
-    return corners
-
-
-def photograph(spec: mujoco.MjSpec, camera: Camera, size: float, center: Array) -> ImageArray:
+def photograph(spec: mujoco.MjSpec, camera: Camera, imported: Imported) -> ImageArray:
     """The item before a wall, on a floor, as `camera` sees it."""
     spec = spec.copy()
-    room = spec.worldbody
+    size, center, room = imported.size, imported.center, spec.worldbody
     box: dict[str, Any] = {"type": mujoco.mjtGeom.mjGEOM_BOX, "material": "wall", "size": [9, 9, 0.01]}
     room.add_geom(**box, pos=[0, 0, center[2] - size * 0.75])
     room.add_geom(**box, pos=[0, center[1] + size * 0.9, 0], quat=[math.sqrt(0.5), math.sqrt(0.5), 0, 0])
-    turn = np.empty(4)
-    mujoco.mju_mat2Quat(turn, (TO_MODEL.T @ camera.rotation.T).ravel())
-    eye = TO_MODEL.T @ camera.position * size / 2 + center
-    room.add_camera(name="view", pos=eye, quat=turn, fovy=math.degrees(camera.fov))
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
-    with mujoco.Renderer(model, SIZE, SIZE) as renderer:
-        renderer.update_scene(data, "view")
-        picture: ImageArray = renderer.render()
-    return picture
+    with _Studio(spec, camera, imported) as studio:
+        return studio.picture(np.zeros(len(imported.parts)))
+
+
+def cut_outs(spec: mujoco.MjSpec, camera: Camera, imported: Imported, states: Sequence[Array]) -> list[ImageArray]:
+    """The item alone on white, as `camera` sees it.
+
+    Args:
+        spec: of the item alone.
+        camera: in model space, not shifted.
+        imported: what `read` made of it.
+        states: coordinates (L,) of its parts in model space, one for each picture.
+    """
+    spec = spec.copy()
+    sky, flat = mujoco.mjtTexture.mjTEXTURE_SKYBOX, mujoco.mjtBuiltin.mjBUILTIN_FLAT
+    white = [1.0, 1.0, 1.0]
+    spec.add_texture(name="sky", type=sky, builtin=flat, rgb1=white, rgb2=white, width=8, height=8)
+    with _Studio(spec, camera, imported) as studio:
+        return [studio.picture(state) for state in states]
+
+
+class _Studio:
+    """MuJoCo's renderer with our camera in a scene."""
+
+    def __init__(self, spec: mujoco.MjSpec, camera: Camera, imported: Imported) -> None:
+        turn = np.empty(4)
+        mujoco.mju_mat2Quat(turn, (TO_MODEL.T @ camera.rotation.T).ravel())
+        eye = TO_MODEL.T @ camera.position * imported.size / 2 + imported.center
+        spec.worldbody.add_camera(name="view", pos=eye, quat=turn, fovy=math.degrees(camera.fov))
+        self._model = spec.compile()
+        self._data = mujoco.MjData(self._model)
+        self._imported = imported
+        self._renderer = mujoco.Renderer(self._model, SIZE, SIZE)
+
+    def __enter__(self) -> _Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._renderer.close()
+
+    def picture(self, coordinates: Array) -> ImageArray:
+        """(SIZE, SIZE, 3) with all that is in the scene."""
+        self._data.qpos[:] = self._imported.qpos(self._model, coordinates)
+        mujoco.mj_forward(self._model, self._data)
+        self._renderer.update_scene(self._data, "view")
+        picture: ImageArray = self._renderer.render()
+        return picture
 
 
 @app.command()
@@ -180,13 +163,13 @@ def main(
     """Render every item and write its labels."""
     for name, item in ITEMS.items():
         spec = load(assets, item)
-        size, center, parts = truth(spec.compile(), item)
-        reach = max(float(np.linalg.norm(np.abs(part.box.center) + part.box.half_extent)) for part in parts)
-        for number, (azimuth, elevation) in enumerate(VIEWS):
-            distance = reach / math.sin(FOV / 2)
-            camera = Camera(math.radians(azimuth), math.radians(elevation), distance, FOV)
-            picture = photograph(spec, camera, size, center)
-            save(output, f"{name}_{number}", picture, Plan(item.category, size, parts, camera))
+        imported = read(spec.compile(), item.labels, item.material)
+        boxes = [part.box for part in imported.parts]
+        reach = max(float(np.linalg.norm(np.abs(box.center) + box.half_extent)) for box in boxes)
+        for number, angles in enumerate(VIEWS):
+            camera = view(reach, *angles)
+            plan = Plan(item.category, imported.size, imported.parts, camera)
+            save(output, f"{name}_{number}", photograph(spec, camera, imported), plan)
         typer.echo(name)
 
 
