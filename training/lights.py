@@ -53,11 +53,16 @@ def studio(count: int, device: torch.device) -> Lights:
     """The same light for every object, on white: hard shadows, no chance."""
 
     def rows(*values: float) -> Tensor:
-        return torch.tensor(values, device=device).expand(count, len(values))
+        return torch.tensor(values, device=device).repeat(count, 1)
 
     zero, one = rows(0.0)[:, 0], rows(1.0)[:, 0]
     boxes = torch.tensor(
-        [(-0.9, 0.5, 0.5, 1.0, 1.0, 1.0, 9.0), (0.9, 0.35, 0.4, 0.9, 0.9, 0.9, 14.0), (0, 1, 0, 0.9, 0.9, 0.9, 4.0)],
+        [
+            (-0.9, 0.5, 0.5, 1.0, 1.0, 1.0, 9.0),
+            (0.9, 0.35, 0.4, 0.9, 0.9, 0.9, 14.0),
+            (0, 1, 0, 0.9, 0.9, 0.9, 4.0),
+            (0, 1, 0, 0.0, 0.0, 0.0, 1.0),  # dark: there are always `SPOTS`
+        ],
         device=device,
     )
     boxes = torch.cat([normalize(boxes[:, :3], dim=-1), boxes[:, 3:]], 1)
@@ -69,7 +74,7 @@ def studio(count: int, device: torch.device) -> Lights:
         fill_direction=normalize(rows(*STUDIO_FILL), dim=-1),
         low=rows(0.3, 0.3, 0.3),
         high=rows(0.48, 0.49, 0.5),
-        spots=boxes.expand(count, *boxes.shape),
+        spots=boxes.repeat(count, 1, 1),
         shade=rows(0.3)[:, 0],
         dust=zero,
         wallpaper=rows(1.0, 1.0, 1.0),

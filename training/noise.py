@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -15,18 +12,15 @@ _BITS = 10
 def vector_noise(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Three independent smooth noises in [0, 1] at points whose coordinates are x, y, z (...), one cell a unit.
 
-    On a GPU in one compiled kernel: nearly half of a picture's memory traffic would be the corners of its cells. What
-    is around it is not compiled, because that takes minutes for a gain of seconds.
+    On a GPU by one kernel: half of a picture's memory traffic would be the corners of its cells, and compiled into
+    what is around them they would take minutes to compile.
     """
     if not x.is_cuda:
         return _vector_noise(x, y, z)
-    red, green, blue = _compiled()(x.reshape(-1), y.reshape(-1), z.reshape(-1))
+    from training.noise_triton import vector_noise_fused
+
+    red, green, blue = vector_noise_fused(*(value.reshape(-1) for value in (x, y, z)))
     return red.view(x.shape), green.view(x.shape), blue.view(x.shape)
-
-
-@cache
-def _compiled() -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    return torch.compile(_vector_noise, dynamic=True, fullgraph=True)
 
 
 def _vector_noise(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +34,7 @@ RAYS_PER_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 24}
 
 
 T = TypeVar("T", "_Stage", Lights, "_Tables")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Background(StrEnum):
@@ -86,7 +89,7 @@ def render(
         background: see `Background`.
         generator: on the scene's device, source of backgrounds, lights and noise; unused for WHITE.
         samples: rays along a pixel's edge that `rgb` averages; the other outputs always take the pixel's centre.
-        fused: cast rays by one Triton kernel, where there is a GPU.
+        fused: cast rays by one Triton kernel and shade by compiled code, where there is a GPU.
     """
     if background is Background.RANDOM:
         tables = _draw(len(scene), size, scene.device, generator)
@@ -141,24 +144,62 @@ def _render_chunk(
     fused: bool,
 ) -> Render:
     solids = Solids(stage.rotation, stage.center, stage.extent, num_boxes)
+    side = size * samples
+    # Compiled code would be compiled once more for a single image.
+    quick = _compiled if fused and len(cameras) > 1 else _as_written
 
-    def primary(side: int) -> _Hits:
-        origin, direction, cosine = camera_rays(cameras, side)
-        opaque = nearest(solids, stage.opaque, origin, direction, width=side, fused=fused)
-        panes = nearest(solids, stage.panes, origin, direction, width=side, fused=fused)
+    def primary(width: int) -> _Hits:
+        origin, direction, cosine = camera_rays(cameras, width)
+        opaque = nearest(solids, stage.opaque, origin, direction, width=width, fused=fused)
+        panes = nearest(solids, stage.panes, origin, direction, width=width, fused=fused)
         return _Hits(origin, direction, cosine, *opaque, *panes)
 
-    fine = primary(size * samples)
-    seed = None if tables is None else tables.seed
-    start, sun, around = _second_rays(stage, lights, fine, seed, size, samples)
-    blocked, _ = nearest(solids, stage.casts, start, sun, width=size * samples, fused=fused)
-    near = None
-    if around is not None:
-        near, _ = nearest(solids, stage.opaque, start, around, NEARBY, width=size * samples, fused=fused)
-    rgb, coverage = _color(stage, lights, fine, blocked, near, size, samples)
+    fine = primary(side)
+    seed = cameras.new_zeros((len(cameras), 1), dtype=torch.int32) if tables is None else tables.seed
+    start, sun, around = quick(_second_rays)(stage, lights, fine, seed, *_sampling(size, samples, cameras.device))
+    blocked, _ = nearest(solids, stage.casts, start, sun, width=side, fused=fused)
+    near = torch.full_like(blocked, FAR)
+    if tables is not None:
+        near, _ = nearest(solids, stage.opaque, start, around, NEARBY, width=side, fused=fused)
+    color, mine = quick(_color)(stage, lights, fine, blocked, near)
+    shape = (size, samples, size, samples)
+    rgb, coverage = color.unflatten(1, shape).mean((2, 4)), mine.unflatten(1, shape).mean((2, 4))
     if tables is not None:
         rgb = photo.developed(rgb, coverage, tables.photo, tables.grain)
-    return Render(rgb, *_geometry(stage, fine if samples == 1 else primary(size), size))
+    geometry = quick(_geometry)(stage, fine if samples == 1 else primary(size))
+    return Render(rgb, *(x.unflatten(1, (size, size)) for x in geometry))
+
+
+def _as_written(function: F) -> F:
+    return function
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a stage and more tensors in few kernels, compiled once for all numbers of images and rays."""
+    compiled = torch.compile(function, fullgraph=True)
+
+    def called(stage: _Stage, *rest: Any) -> Any:
+        for values, axes in _varying(stage, *rest):
+            for value in values:
+                for axis in axes:
+                    torch._dynamo.maybe_mark_dynamic(value, axis)
+        return compiled(stage, *rest)
+
+    return called
+
+
+def _varying(stage: _Stage, *rest: Any) -> Iterator[tuple[Iterable[Tensor], tuple[int, ...]]]:
+    """Tensors, and which of their axes differ from call to call."""
+    yield stage, (0, 1)
+    for value in rest:
+        if isinstance(value, Lights):
+            yield value, (0,)
+        elif isinstance(value, _Hits):
+            yield value[:1], (0,)
+            yield value[1:], (0, 1)
+        else:
+            yield [value], (0, 1) if value.dim() > 1 and value.shape[1] > 1 else (0,)
 
 
 class _Stage(NamedTuple):
@@ -249,24 +290,30 @@ def _met(stage: _Stage, hits: _Hits, slot: Tensor, distance: Tensor) -> tuple[Te
     return point, surfaces(stage.table, slot, point)
 
 
+def _sampling(size: int, samples: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each of R rays the index (R,) int32 of its pixel, and (R,) which of the pixel's rays it is."""
+    ray = torch.arange((size * samples) ** 2, device=device, dtype=torch.int32)
+    x, y = ray % (size * samples), ray // (size * samples)
+    return y // samples * size + x // samples, ((y % samples) * samples + x % samples).float()
+
+
 def _second_rays(
-    stage: _Stage, lights: Lights, hits: _Hits, seed: Tensor | None, size: int, samples: int
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Origin, direction to the key light and, in a photograph, a random direction away from what each ray meets.
+    stage: _Stage, lights: Lights, hits: _Hits, seed: Tensor, pixel: Tensor, turn: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Origin, direction to the key light and a random direction away from what each ray meets, (B, R, 3) each.
 
     The light has a size and the random direction any: both differ from ray to ray, evenly within a pixel.
+
+    Args:
+        seed: (B, 1) int32.
+        pixel, turn: see `_sampling`.
     """
     point, surface = _met(stage, hits, hits.slot, hits.distance)
     normal = to_world(surface, surface.face)
     start = point + OFFSET * normal
-    if seed is None:
-        return start, lights.direction[:, None], None
-    ray = torch.arange(hits.direction.shape[1], device=seed.device, dtype=torch.int32)
-    x, y = ray % (size * samples), ray // (size * samples)
-    pixel = mixed(seed) + 4 * (y // samples * size + x // samples)
+    pixels = mixed(seed) + 4 * pixel
     # Steps of the plastic number spread the rays of one pixel evenly.
-    step = ((y % samples) * samples + x % samples).float()
-    u, v, w, h = ((uniform_of(pixel + i) + step * (0.7548777 if i % 2 == 0 else 0.5698403)) % 1 for i in range(4))
+    u, v, w, h = ((uniform_of(pixels + i) + turn * (0.7548777 if i % 2 == 0 else 0.5698403)) % 1 for i in range(4))
     radius = u.sqrt() * lights.spread[:, None]
     angle = 2 * math.pi * v
     sun = lights.direction[:, None]
@@ -279,14 +326,16 @@ def _second_rays(
     return start, toward, normalize(normal * 1.001 + ball, dim=-1)
 
 
-def _color(
-    stage: _Stage, lights: Lights, hits: _Hits, blocked: Tensor, near: Tensor | None, size: int, samples: int
-) -> tuple[Tensor, Tensor]:
-    """(B, S, S, 3) sRGB in [0, 1] and (B, S, S) share of each pixel that the object takes."""
+def _color(stage: _Stage, lights: Lights, hits: _Hits, blocked: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, R, 3) sRGB in [0, 1], and (B, R) 1 where a ray meets the object.
+
+    Args:
+        blocked, near: (B, R) distance at which the key light, and the light of the surroundings, is kept off.
+    """
     found = hits.slot >= 0
     _, surface = _met(stage, hits, hits.slot, hits.distance)
     lit = torch.where(blocked < FAR, lights.shade[:, None], 1.0)
-    open_sky = torch.ones_like(lit) if near is None else 1 - HIDDEN * (1 - (near / NEARBY).clamp(max=1))
+    open_sky = 1 - HIDDEN * (1 - (near / NEARBY).clamp(max=1))
     radiance = shine(surface, hits.direction, lit, open_sky, lights)
     paper = (~found | ((hits.slot == backdrop.FLOOR) & (stage.model[:, :1, -1] < 0))) & (lights.seamless[:, None] > 0)
     sheet = lights.wallpaper[:, None] * torch.where(found, 0.5 + 0.25 * lit + 0.25 * open_sky, 1.0)[..., None]
@@ -298,8 +347,7 @@ def _color(
     color = developed(lights, torch.where(pane[..., None], glazed, behind))
     color = torch.where((paper & ~pane)[..., None], sheet, color)
     mine = pane | (found & (pick(stage.model[..., -1:], hits.slot)[..., 0] >= 0))
-    shape = (size, samples, size, samples)
-    return color.unflatten(1, shape).mean((2, 4)), mine.float().unflatten(1, shape).mean((2, 4))
+    return color, mine.float()
 
 
 def _glazed(stage: _Stage, lights: Lights, hits: _Hits, behind: Tensor) -> Tensor:
@@ -308,8 +356,8 @@ def _glazed(stage: _Stage, lights: Lights, hits: _Hits, behind: Tensor) -> Tenso
     return through_glass(surface.look[..., 0:3], to_world(surface, surface.round), hits.direction, behind, lights)
 
 
-def _geometry(stage: _Stage, hits: _Hits, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Link, depth, position, normal and albedo as in `Render`."""
+def _geometry(stage: _Stage, hits: _Hits) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Link, depth, position, normal and albedo as in `Render`, of R rays an image."""
     glass = hits.pane_distance < hits.distance
     slot, distance = torch.where(glass, hits.pane, hits.slot), torch.minimum(hits.distance, hits.pane_distance)
     _, surface = _met(stage, hits, slot, distance)
@@ -319,12 +367,10 @@ def _geometry(stage: _Stage, hits: _Hits, size: int) -> tuple[Tensor, Tensor, Te
     turn = turn.unflatten(-1, (3, 3))
     position = (turn * surface.local[..., None, :]).sum(-1) + center
     normal = (turn * surface.face[..., None, :]).sum(-1)
-    outputs = (
+    return (
         torch.where(mine, owner[..., 0].long(), -1),
         torch.where(mine, distance * hits.cosine, torch.inf),
         torch.where(seen, position, 0.0),
         torch.where(seen, normal, 0.0),
         torch.where(seen, surface.albedo(), 1.0),
     )
-    link, depth, position, normal, color = (x.unflatten(1, (size, size)) for x in outputs)
-    return link, depth, position, normal, color

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import torch
 
 from training.noise import uniform_of, vector_noise
@@ -27,3 +31,18 @@ def test_neighbouring_numbers_get_unlike_uniforms() -> None:
     drawn = uniform_of(torch.arange(4096, dtype=torch.int32))
     assert drawn.histc(16, 0, 1).min() > 190
     assert torch.corrcoef(torch.stack([drawn[:-1], drawn[1:]]))[0, 1].abs() < 0.05
+
+
+def check_kernel() -> None:
+    """Run in an interpreter of its own: Triton reads TRITON_INTERPRET when it is first imported."""
+    from training.noise_triton import vector_noise_fused
+
+    points = torch.rand(3, 700, generator=torch.Generator().manual_seed(0)) * 200 - 100
+    torch.testing.assert_close(vector_noise_fused(*points), torch.stack(vector_noise(*points)), rtol=0, atol=1e-5)
+
+
+def test_the_kernel_makes_the_same_noise() -> None:
+    program = "from tests.training.test_noise import check_kernel; check_kernel()"
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import trimesh
 
 from articulation.camera import Camera
 from articulation.typing import AnyArray
+from training import render as renderer
 from training.objects import CATEGORIES, ObjectSpec, Split, generate, sample_camera
 from training.pose import link_poses
 from training.primitives import Pattern
@@ -162,3 +165,34 @@ def test_selecting_objects_selects_their_pictures(scene: Scene, cameras: list[Ca
     last = len(cameras) - 1
     picked = picture(scene[torch.tensor([last, 0, last])], [cameras[last], cameras[0], cameras[last]], 0.0)
     torch.testing.assert_close(picked.rgb, out.rgb[[last, 0, last]], atol=1e-5, rtol=0)
+
+
+def test_shading_is_compiled_once_for_all_pictures(
+    scene: Scene, cameras: list[Camera], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    rows = [torch.arange(2), torch.arange(2, 5)]
+    takes = [(rows[0], Background.RANDOM, 1), (rows[1], Background.WHITE, 2), (rows[1], Background.RANDOM, 1)]
+
+    def pictures() -> list[Render]:
+        return [
+            picture(
+                scene[own],
+                [cameras[row] for row in own],
+                0.5,
+                background=background,
+                generator=torch.Generator().manual_seed(0),
+                samples=samples,
+            )
+            for own, background, samples in takes
+        ]
+
+    expected = pictures()
+    torch._dynamo.utils.counters.clear()
+    monkeypatch.setattr(renderer, "_as_written", renderer._compiled)
+    found = pictures()
+    renderer._compiled.cache_clear()
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.rgb, theirs.rgb)
+        assert torch.equal(ours.link, theirs.link)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 3
