@@ -6,10 +6,14 @@ import io
 
 import numpy as np
 import trimesh
+from PIL import Image
 
 from articulation.typing import ImageArray
 from serving import pictures
 from serving.errors import InvalidImage, InvalidRequest
+
+MASK_SIDE = 1024
+"""Widest picture of a part that is kept: there may be many [px]."""
 
 
 def image(content: bytes, field: str, max_pixels: int) -> ImageArray:
@@ -22,6 +26,13 @@ def image(content: bytes, field: str, max_pixels: int) -> ImageArray:
     if (pixels > 240).all():
         raise InvalidImage.at(field, "shows no object, only white")
     return pixels
+
+
+def mask(content: bytes, field: str, max_pixels: int) -> ImageArray:
+    """(M, M) bytes, 255 where a picture shows a part, at most `MASK_SIDE` wide; raises as `serving.pictures.decode`."""
+    grey = Image.fromarray(pictures.decode(content, field, max_pixels)).convert("L")
+    grey.thumbnail((MASK_SIDE, MASK_SIDE), Image.Resampling.BOX)
+    return np.asarray(grey)
 
 
 def mesh(content: bytes, field: str, max_faces: int) -> trimesh.Trimesh:

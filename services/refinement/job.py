@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from services.refinement import decoding, proxies
+from services.refinement import decoding, open_states, proxies
 from services.refinement.backends import renderer
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
 from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
-from services.refinement.targets import Opened, targets
+from services.refinement.targets import targets
 from serving.errors import InvalidRequest
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
@@ -29,8 +29,8 @@ def responses(
     """Progress messages, then the result. The optimisation draws no random numbers, so every seed gives the same.
 
     Raises:
-        InvalidRequest: numbers of meshes or openings that do not match the plan, an unreadable mesh.
-        InvalidImage: an unreadable or empty image.
+        InvalidRequest: a number of meshes that does not match the plan, an unreadable mesh; as `open_states.read`.
+        InvalidImage: an unreadable or empty image; as `open_states.read`.
         articulation.errors.InvalidArticulation: an impossible plan.
     """
     if request.HasField("effort"):
@@ -50,28 +50,28 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
     """Check and decode a request; raises as `responses`."""
     plan = plan_from_proto(request.plan)
     count = len(plan.parts)
-    for field, values in (("part_meshes", request.part_meshes), ("opening", request.opening)):
-        if len(values) != count:
-            raise InvalidRequest.at(field, f"must have one entry for each of the {count} parts, has {len(values)}")
+    if len(request.part_meshes) != count:
+        message = f"must have one entry for each of the {count} parts, has {len(request.part_meshes)}"
+        raise InvalidRequest.at("part_meshes", message)
     device = torch.device(settings.device)
     closed = decoding.image(request.closed_image, "closed_image", settings.max_pixels)
-    opened = decoding.image(request.open_image, "open_image", settings.max_pixels)
+    opened, opening = open_states.read(request, settings.max_pixels)
     meshes = [
         decoding.mesh(content, f"part_meshes[{index}]", settings.max_faces)
         for index, content in enumerate(request.part_meshes)
     ]
-    active = [part.joint.type.moves and share > 0 for part, share in zip(plan.parts, request.opening, strict=True)]
-    closed_target, open_targets, window = targets(closed, [Opened(opened)], device)
+    moves = np.array([part.joint.type.moves for part in plan.parts])
+    closed_target, open_targets, window = targets(closed, opened, device)
     objective = Objective(
         proxies=proxies.build(meshes, settings.faces_per_part, device),
         parents=tuple(part.parent for part in plan.parts),
-        active=torch.tensor([active], device=device),
+        active=torch.tensor((opening > 0) & moves, device=device),
         closed=closed_target,
         opened=open_targets,
         window=window,
         renderer=renderer(settings.renderer),
     )
-    return Refinement(objective, plan, np.array([request.opening]), schedule)
+    return Refinement(objective, plan, opening, schedule)
 
 
 def _progress(progress: Progress) -> pb.RefinementProgress:
@@ -85,6 +85,7 @@ def _result(refined: Refined, settings: RefinementSettings, schedule: Schedule) 
         initial_loss=refined.initial_loss,
         final_loss=refined.final_loss,
         coordinates=refined.coordinates[0].tolist(),
+        further_coordinates=[pb.JointCoordinates(values=q.tolist()) for q in refined.coordinates[1:]],
         # There are no weights; the configuration is what a result depends on besides the inputs.
         model=model_pb2.ModelVersion(
             model="refinement", version=VERSION, digest=hashlib.sha256(configuration.encode()).hexdigest()

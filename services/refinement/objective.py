@@ -102,7 +102,7 @@ class Objective:
         """(B, L, 3, 4) poses -> (B,) distance of one open picture."""
         vertices = transform(poses, self.proxies.vertex_link, self.proxies.vertices)
         cameras, wanted = view.camera.expand(len(poses), 6), target.at(size)
-        shader = ProjectedColour(view, wanted, target.masked, self.proxies, len(poses))
+        shader = ProjectedColour(view, wanted, tuple(target.masks), self.proxies, len(poses))
         picture = self.renderer.render(self.proxies, vertices, cameras, size, shader)
         loss = picture_loss(picture, wanted, self.weights)
         for pair in target.order:

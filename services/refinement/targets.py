@@ -18,6 +18,9 @@ BACKGROUND_BELOW = 0.03
 FOREGROUND_ABOVE = 0.12
 """Distances from white between which coverage goes from 0 to 1."""
 
+MASK_SIZE = 256
+"""Side of masks of parts once they are cut [px]."""
+
 MARGIN = 0.3
 """Room around the object, as a part of its extent: hypotheses reach beyond it."""
 
@@ -41,12 +44,12 @@ class Opened:
 
     Attributes:
         image: (R, R, 3) sRGB on white, of the closed image's view.
-        masks: (M, M) share in [0, 1] of each pixel that shows a part, by part, of parts of which it is known.
+        masks: (M, M) bytes, 255 where the image shows a part, by part, of parts of which it is known.
         order: pairs of parts, the first of which is in front of the second wherever lines of sight meet both.
     """
 
     image: ImageArray
-    masks: Mapping[int, Array] = field(default_factory=dict)
+    masks: Mapping[int, ImageArray] = field(default_factory=dict)
     order: tuple[tuple[int, int], ...] = ()
 
 
@@ -55,18 +58,19 @@ class Target:
     """One picture of the object on white, and what else is known of it.
 
     Attributes:
-        layers: (4 + M, S, S) colour in [0, 1], composited on white, coverage in [0, 1], and the same of `masked`.
-        masked: M parts of which it is known where the picture shows them.
+        rgba: (4, S, S) colour in [0, 1], composited on white, and coverage in [0, 1].
+        masks: (R, R) share in [0, 1] of each pixel that shows a part, by part, of parts of which it is known.
         order: as of `Opened`.
     """
 
-    layers: Tensor
-    masked: tuple[int, ...] = ()
+    rgba: Tensor
+    masks: Mapping[int, Tensor] = field(default_factory=dict)
     order: tuple[tuple[int, int], ...] = ()
 
     def at(self, size: int) -> Tensor:
-        """(size, size, 4 + M) area average."""
-        return F.adaptive_avg_pool2d(self.layers, size).permute(1, 2, 0)
+        """(size, size, 4 + M) area average of colour, coverage and masks."""
+        layers = [self.rgba, *(mask[None] for mask in self.masks.values())]
+        return torch.cat([F.adaptive_avg_pool2d(layer, size) for layer in layers]).permute(1, 2, 0)
 
 
 def targets(
@@ -81,9 +85,8 @@ def targets(
         dtype: their floating-point type.
     """
     size = len(closed)
-    images = [Image.fromarray(picture) for picture in (closed, *(state.image for state in opened))]
-    pictures = [np.asarray(resized(image, size), dtype=np.float64) / 255 for image in images]
-    coverages = [soft_silhouette(picture) for picture in pictures]
+    pictures = [closed, *(resized(state.image, size) for state in opened)]
+    coverages = [soft_silhouette(picture / 255) for picture in pictures]
     rows, columns = np.nonzero(np.max(coverages, axis=0) > 0.5)
     if len(rows) == 0:
         rows = columns = np.array([0, size - 1])
@@ -92,21 +95,28 @@ def targets(
     side = int(min(np.ceil(reach * (1 + MARGIN)), size))
     left, top = (np.floor(np.clip(middle - side / 2, 0, size - side))).astype(int)
 
-    def cut(*layers: Array) -> Tensor:
-        whole = np.dstack(layers)[top : top + side, left : left + side]
-        return torch.as_tensor(whole, device=device, dtype=dtype).permute(2, 0, 1)
+    def cut(rgb: ImageArray, coverage: Array) -> Tensor:
+        rgba = np.concatenate([rgb / 255, coverage[..., None]], -1)[top : top + side, left : left + side]
+        return torch.as_tensor(rgba, device=device, dtype=dtype).permute(2, 0, 1)
+
+    def cut_mask(mask: ImageArray) -> Tensor:
+        box = np.array([left, top, left + side, top + side]) * len(mask) / size
+        shares = Image.fromarray(mask).resize((MASK_SIZE, MASK_SIZE), Image.Resampling.BOX, tuple(box))
+        return torch.as_tensor(np.asarray(shares) / 255, device=device, dtype=dtype)
 
     center = torch.tensor([left + side / 2, top + side / 2], device=device, dtype=dtype) / size * 2 - 1
-    found = []
-    for state, rgb, coverage in zip(opened, pictures[1:], coverages[1:], strict=True):
-        masks = [np.asarray(resized(Image.fromarray(mask.astype(np.float32)), size)) for mask in state.masks.values()]
-        found.append(Target(cut(rgb, coverage, *masks), tuple(state.masks), state.order))
-    return Target(cut(pictures[0], coverages[0])), tuple(found), Window(center, side / size)
+    open_targets = tuple(
+        Target(cut(rgb, coverage), {part: cut_mask(mask) for part, mask in state.masks.items()}, state.order)
+        for state, rgb, coverage in zip(opened, pictures[1:], coverages[1:], strict=True)
+    )
+    return Target(cut(pictures[0], coverages[0])), open_targets, Window(center, side / size)
 
 
-def resized(image: Image.Image, size: int) -> Image.Image:
+def resized(picture: ImageArray, size: int) -> ImageArray:
     """A square picture with another side [px], by area average."""
-    return image if image.width == size else image.resize((size, size), Image.Resampling.BOX)
+    if len(picture) == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
 
 
 def soft_silhouette(rgb: Array) -> Array:

@@ -63,9 +63,9 @@ def test_near_white_is_background() -> None:
 def test_both_pictures_are_cut_to_one_window() -> None:
     closed, opened = ((disc(x, 96) * 255).astype(np.uint8) for x in (30, 50))
     one, (two,), window = targets(closed, [Opened(opened)], CPU)
-    assert one.layers.shape == two.layers.shape
+    assert one.rgba.shape == two.rgba.shape
     assert 0.5 < window.half < 0.8
-    covered = [target.layers[3].sum().item() for target in (one, two)]
+    covered = [target.rgba[3].sum().item() for target in (one, two)]
     np.testing.assert_allclose(covered, [soft_silhouette(x / 255).sum() for x in (closed, opened)], rtol=1e-5)
 
 

@@ -112,6 +112,16 @@ async def test_a_count_that_differs_from_the_plan_is_refused(short, request_mess
     assert error.violations[0].field == field
 
 
+async def test_each_further_open_state_has_its_coordinates(short, request_message) -> None:
+    opened = png(box_scenes.picture(PARTS, np.array([0.0, 0.0, 0.6]), size=96))
+    state = pb.OpenState(image=opened, opening=[0, 0, 0.7])
+    result = (await answers(short, changed(request_message, further_open_states=[state])))[-1].result
+    assert len(result.coordinates) == 3
+    (further,) = result.further_coordinates
+    assert list(further.values[:2]) == [0, 0]
+    assert further.values[2] > 0
+
+
 async def test_an_unreadable_mesh_is_named(short, request_message) -> None:
     meshes = [*request_message.part_meshes[:2], b"glTF but not really"]
     error = await refusal(short, changed(request_message, part_meshes=meshes))

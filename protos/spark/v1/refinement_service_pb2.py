@@ -28,7 +28,7 @@ from spark.v1 import articulation_pb2 as spark_dot_v1_dot_articulation__pb2
 from spark.v1 import model_pb2 as spark_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spark/v1/refinement_service.proto\x12\x08spark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bspark/v1/articulation.proto\x1a\x14spark/v1/model.proto\"\xab\x03\n\x19RefineArticulationRequest\x12\x36\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanB\x06\xbaH\x03\xc8\x01\x01R\x04plan\x12+\n\x0bpart_meshes\x18\x02 \x03(\x0c\x42\n\xbaH\x07\x92\x01\x04\x08\x01\x10 R\npartMeshes\x12*\n\x0c\x63losed_image\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01R\x0b\x63losedImage\x12&\n\nopen_image\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01R\topenImage\x12:\n\x07opening\x18\x05 \x03(\x01\x42 \xbaH\x1d\x92\x01\x1a\x08\x01\x10 \"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x07opening\x12\x12\n\x04seed\x18\x06 \x01(\x03R\x04seed\x12\x34\n\x06\x65\x66\x66ort\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x06\x65\x66\x66ort\x88\x01\x01\x12\x44\n\x0btime_budget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00R\ntimeBudgetB\t\n\x07_effort\"\x97\x01\n\x1aRefineArticulationResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.spark.v1.RefinementProgressH\x00R\x08progress\x12\x34\n\x06result\x18\x02 \x01(\x0b\x32\x1a.spark.v1.RefinementResultH\x00R\x06resultB\x07\n\x05\x65vent\"]\n\x12RefinementProgress\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x1f\n\x0btotal_steps\x18\x02 \x01(\x05R\ntotalSteps\x12\x12\n\x04loss\x18\x03 \x01(\x01R\x04loss\"\x8d\x02\n\x10RefinementResult\x12.\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanR\x04plan\x12!\n\x0cinitial_loss\x18\x02 \x01(\x01R\x0binitialLoss\x12\x1d\n\nfinal_loss\x18\x03 \x01(\x01R\tfinalLoss\x12 \n\x0b\x63oordinates\x18\x04 \x03(\x01R\x0b\x63oordinates\x12,\n\x05model\x18\x05 \x01(\x0b\x32\x16.spark.v1.ModelVersionR\x05model\x12\x37\n\x08warnings\x18\x06 \x03(\x0b\x32\x1b.spark.v1.RefinementWarningR\x08warnings\"~\n\x11RefinementWarning\x12\x39\n\x06reason\x18\x01 \x01(\x0e\x32!.spark.v1.RefinementWarningReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05parts\x18\x03 \x03(\tR\x05parts*\xfd\x01\n\x17RefinementWarningReason\x12)\n%REFINEMENT_WARNING_REASON_UNSPECIFIED\x10\x00\x12+\n\'REFINEMENT_WARNING_REASON_STOPPED_EARLY\x10\x01\x12)\n%REFINEMENT_WARNING_REASON_SAME_IMAGES\x10\x02\x12\x30\n,REFINEMENT_WARNING_REASON_IMAGES_UNEXPLAINED\x10\x03\x12-\n)REFINEMENT_WARNING_REASON_PARTS_MISPLACED\x10\x04\x32v\n\x11RefinementService\x12\x61\n\x12RefineArticulation\x12#.spark.v1.RefineArticulationRequest\x1a$.spark.v1.RefineArticulationResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spark/v1/refinement_service.proto\x12\x08spark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bspark/v1/articulation.proto\x1a\x14spark/v1/model.proto\"\xe4\x04\n\x19RefineArticulationRequest\x12\x36\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanB\x06\xbaH\x03\xc8\x01\x01R\x04plan\x12+\n\x0bpart_meshes\x18\x02 \x03(\x0c\x42\n\xbaH\x07\x92\x01\x04\x08\x01\x10 R\npartMeshes\x12*\n\x0c\x63losed_image\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01R\x0b\x63losedImage\x12&\n\nopen_image\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01R\topenImage\x12:\n\x07opening\x18\x05 \x03(\x01\x42 \xbaH\x1d\x92\x01\x1a\x08\x01\x10 \"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x07opening\x12\x12\n\x04seed\x18\x06 \x01(\x03R\x04seed\x12\x34\n\x06\x65\x66\x66ort\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x06\x65\x66\x66ort\x88\x01\x01\x12\x44\n\x0btime_budget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00R\ntimeBudget\x12\'\n\npart_masks\x18\t \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10 R\tpartMasks\x12?\n\x0b\x64\x65pth_order\x18\n \x03(\x0b\x32\x14.spark.v1.DepthOrderB\x08\xbaH\x05\x92\x01\x02\x10@R\ndepthOrder\x12M\n\x13\x66urther_open_states\x18\x0b \x03(\x0b\x32\x13.spark.v1.OpenStateB\x08\xbaH\x05\x92\x01\x02\x10\x03R\x11\x66urtherOpenStatesB\t\n\x07_effort\"\xd0\x01\n\tOpenState\x12\x1d\n\x05image\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01R\x05image\x12:\n\x07opening\x18\x02 \x03(\x01\x42 \xbaH\x1d\x92\x01\x1a\x08\x01\x10 \"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x07opening\x12\'\n\npart_masks\x18\x03 \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10 R\tpartMasks\x12?\n\x0b\x64\x65pth_order\x18\x04 \x03(\x0b\x32\x14.spark.v1.DepthOrderB\x08\xbaH\x05\x92\x01\x02\x10@R\ndepthOrder\"b\n\nDepthOrder\x12(\n\x0bnearer_part\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nnearerPart\x12*\n\x0c\x66\x61rther_part\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0b\x66\x61rtherPart\"\x97\x01\n\x1aRefineArticulationResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.spark.v1.RefinementProgressH\x00R\x08progress\x12\x34\n\x06result\x18\x02 \x01(\x0b\x32\x1a.spark.v1.RefinementResultH\x00R\x06resultB\x07\n\x05\x65vent\"]\n\x12RefinementProgress\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x1f\n\x0btotal_steps\x18\x02 \x01(\x05R\ntotalSteps\x12\x12\n\x04loss\x18\x03 \x01(\x01R\x04loss\"\xda\x02\n\x10RefinementResult\x12.\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.spark.v1.ArticulationPlanR\x04plan\x12!\n\x0cinitial_loss\x18\x02 \x01(\x01R\x0binitialLoss\x12\x1d\n\nfinal_loss\x18\x03 \x01(\x01R\tfinalLoss\x12 \n\x0b\x63oordinates\x18\x04 \x03(\x01R\x0b\x63oordinates\x12,\n\x05model\x18\x05 \x01(\x0b\x32\x16.spark.v1.ModelVersionR\x05model\x12\x37\n\x08warnings\x18\x06 \x03(\x0b\x32\x1b.spark.v1.RefinementWarningR\x08warnings\x12K\n\x13\x66urther_coordinates\x18\x07 \x03(\x0b\x32\x1a.spark.v1.JointCoordinatesR\x12\x66urtherCoordinates\"*\n\x10JointCoordinates\x12\x16\n\x06values\x18\x01 \x03(\x01R\x06values\"~\n\x11RefinementWarning\x12\x39\n\x06reason\x18\x01 \x01(\x0e\x32!.spark.v1.RefinementWarningReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05parts\x18\x03 \x03(\tR\x05parts*\xfd\x01\n\x17RefinementWarningReason\x12)\n%REFINEMENT_WARNING_REASON_UNSPECIFIED\x10\x00\x12+\n\'REFINEMENT_WARNING_REASON_STOPPED_EARLY\x10\x01\x12)\n%REFINEMENT_WARNING_REASON_SAME_IMAGES\x10\x02\x12\x30\n,REFINEMENT_WARNING_REASON_IMAGES_UNEXPLAINED\x10\x03\x12-\n)REFINEMENT_WARNING_REASON_PARTS_MISPLACED\x10\x04\x32v\n\x11RefinementService\x12\x61\n\x12RefineArticulation\x12#.spark.v1.RefineArticulationRequest\x1a$.spark.v1.RefineArticulationResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,18 +49,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['effort']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?!\000\000\000\000\000\000\000\000'
   _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['time_budget']._loaded_options = None
   _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['time_budget']._serialized_options = b'\272H\005\252\001\0022\000'
-  _globals['_REFINEMENTWARNINGREASON']._serialized_start=1239
-  _globals['_REFINEMENTWARNINGREASON']._serialized_end=1492
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['part_masks']._loaded_options = None
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['part_masks']._serialized_options = b'\272H\005\222\001\002\020 '
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['depth_order']._loaded_options = None
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['depth_order']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['further_open_states']._loaded_options = None
+  _globals['_REFINEARTICULATIONREQUEST'].fields_by_name['further_open_states']._serialized_options = b'\272H\005\222\001\002\020\003'
+  _globals['_OPENSTATE'].fields_by_name['image']._loaded_options = None
+  _globals['_OPENSTATE'].fields_by_name['image']._serialized_options = b'\272H\004z\002\020\001'
+  _globals['_OPENSTATE'].fields_by_name['opening']._loaded_options = None
+  _globals['_OPENSTATE'].fields_by_name['opening']._serialized_options = b'\272H\035\222\001\032\010\001\020 \"\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_OPENSTATE'].fields_by_name['part_masks']._loaded_options = None
+  _globals['_OPENSTATE'].fields_by_name['part_masks']._serialized_options = b'\272H\005\222\001\002\020 '
+  _globals['_OPENSTATE'].fields_by_name['depth_order']._loaded_options = None
+  _globals['_OPENSTATE'].fields_by_name['depth_order']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_DEPTHORDER'].fields_by_name['nearer_part']._loaded_options = None
+  _globals['_DEPTHORDER'].fields_by_name['nearer_part']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_DEPTHORDER'].fields_by_name['farther_part']._loaded_options = None
+  _globals['_DEPTHORDER'].fields_by_name['farther_part']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_REFINEMENTWARNINGREASON']._serialized_start=1856
+  _globals['_REFINEMENTWARNINGREASON']._serialized_end=2109
   _globals['_REFINEARTICULATIONREQUEST']._serialized_start=160
-  _globals['_REFINEARTICULATIONREQUEST']._serialized_end=587
-  _globals['_REFINEARTICULATIONRESPONSE']._serialized_start=590
-  _globals['_REFINEARTICULATIONRESPONSE']._serialized_end=741
-  _globals['_REFINEMENTPROGRESS']._serialized_start=743
-  _globals['_REFINEMENTPROGRESS']._serialized_end=836
-  _globals['_REFINEMENTRESULT']._serialized_start=839
-  _globals['_REFINEMENTRESULT']._serialized_end=1108
-  _globals['_REFINEMENTWARNING']._serialized_start=1110
-  _globals['_REFINEMENTWARNING']._serialized_end=1236
-  _globals['_REFINEMENTSERVICE']._serialized_start=1494
-  _globals['_REFINEMENTSERVICE']._serialized_end=1612
+  _globals['_REFINEARTICULATIONREQUEST']._serialized_end=772
+  _globals['_OPENSTATE']._serialized_start=775
+  _globals['_OPENSTATE']._serialized_end=983
+  _globals['_DEPTHORDER']._serialized_start=985
+  _globals['_DEPTHORDER']._serialized_end=1083
+  _globals['_REFINEARTICULATIONRESPONSE']._serialized_start=1086
+  _globals['_REFINEARTICULATIONRESPONSE']._serialized_end=1237
+  _globals['_REFINEMENTPROGRESS']._serialized_start=1239
+  _globals['_REFINEMENTPROGRESS']._serialized_end=1332
+  _globals['_REFINEMENTRESULT']._serialized_start=1335
+  _globals['_REFINEMENTRESULT']._serialized_end=1681
+  _globals['_JOINTCOORDINATES']._serialized_start=1683
+  _globals['_JOINTCOORDINATES']._serialized_end=1725
+  _globals['_REFINEMENTWARNING']._serialized_start=1727
+  _globals['_REFINEMENTWARNING']._serialized_end=1853
+  _globals['_REFINEMENTSERVICE']._serialized_start=2111
+  _globals['_REFINEMENTSERVICE']._serialized_end=2229
 # @@protoc_insertion_point(module_scope)
