@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine bench-raster eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check format protos bench bench-refine bench-raster bench-kitchen eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,10 @@ bench-refine: OUT = out/refine
 bench-refine: $(READY) ## how much refinement repairs on N test objects from SEED whose joints start wrong, into OUT
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench_refine --count $(N) --seed $(SEED) --out $(OUT)
+
+bench-kitchen: OUT = out/kitchen
+bench-kitchen: $(READY) ## the same on a kitchen that others modelled, with their meshes, rendered by MuJoCo
+	MUJOCO_GL=$${MUJOCO_GL:-egl} $(BIN)/python -m training.bench_kitchen --seed $(SEED) --out $(OUT)
 
 bench-raster: $(READY) ## time the refinement renderer against PyTorch3D's, where that is installed
 	$(BIN)/python -m training.bench_raster
