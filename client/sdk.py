@@ -69,6 +69,8 @@ class SparkClient:
         model_versions: Mapping[str, str] | None = None,
         last_stage: int = pb.STAGE_UNSPECIFIED,
         min_confidence: float = 0.0,
+        min_joint_confidence: float | None = None,
+        doubtful_joints: int = pb.DOUBTFUL_JOINTS_UNSPECIFIED,
         request_id: str | None = None,
     ) -> str:
         """Start a reconstruction; a lost reply is retried safely under one request id.
@@ -86,6 +88,8 @@ class SparkClient:
                 model_versions=model_versions or {},
                 last_stage=pb.Stage.Name(last_stage),
                 min_confidence=min_confidence,
+                min_joint_confidence=min_joint_confidence,
+                doubtful_joints=pb.DoubtfulJoints.Name(doubtful_joints),
             ),
         )
         try:

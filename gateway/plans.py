@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from google.protobuf import json_format
 
 from articulation.errors import InvalidArticulation
 from articulation.plan import Plan
-from serving.errors import EmptyPart, FieldViolation, ImageRefused, InvalidPlan, InvalidRequest
+from serving.errors import DoubtfulJoints, EmptyPart, FieldViolation, ImageRefused, InvalidPlan, InvalidRequest
 from serving.interceptors import validate
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import articulation_pb2
+from spark.v1 import reconstruction_service_pb2 as pb
 
 PATH = "plan.json"
 """Its artifact path in every stage; the latest stage's file holds."""
@@ -21,7 +22,7 @@ OPENING = 0.7
 """How far the open-state image opens each joint, as a fraction of its planned range: wide, yet seldom out of view."""
 
 LOW_CONFIDENCE = 0.5
-"""A plan or a joint below is flagged: it is more likely wrong than right."""
+"""A plan or a joint below is more likely wrong than right: it is flagged unless the caller draws another line."""
 
 
 def check_plan(message: articulation_pb2.ArticulationPlan) -> Plan:
@@ -68,21 +69,50 @@ def require_confidence(plan: Plan, least: float) -> None:
         raise ImageRefused.at("image", problem, refusal="uncertain", confidence=f"{plan.confidence:.4f}")
 
 
-def warnings(plan: articulation_pb2.ArticulationPlan) -> list[str]:
-    """What the caller should look at before using an asset of this plan, a sentence each."""
+def require_joints(plan: articulation_pb2.ArticulationPlan, options: pb.ReconstructionOptions) -> None:
+    """Raises DoubtfulJoints if a joint is less sure than the caller, who wants such assets refused, demands."""
+    doubtful = doubtful_joints(plan, options)
+    if doubtful and options.doubtful_joints == pb.DOUBTFUL_JOINTS_REFUSE:
+        raise DoubtfulJoints(_sentence(doubtful, options), metadata={"joints": ",".join(doubtful)})
+
+
+def doubtful_joints(plan: articulation_pb2.ArticulationPlan, options: pb.ReconstructionOptions) -> dict[str, float]:
+    """Confidence of each moving joint that is less sure than the caller demands, by the name of its part."""
+    return {
+        part.name: part.joint.confidence
+        for part in plan.parts
+        if part.joint.type != articulation_pb2.JOINT_TYPE_FIXED and part.joint.confidence < _least(options)
+    }
+
+
+def warnings(
+    plan: articulation_pb2.ArticulationPlan, options: pb.ReconstructionOptions, stages: Iterable[pb.StageResult]
+) -> list[str]:
+    """What the caller should look at before using an asset, a sentence each.
+
+    Args:
+        plan: the latest one.
+        options: what the caller asked for.
+        stages: finished so far.
+    """
     found = []
     if plan.confidence < LOW_CONFIDENCE:
         found.append(
             f"The plan is uncertain: parts and joint types are all right with probability {plan.confidence:.2f}."
         )
-    doubtful = [
-        f"{part.name} ({part.joint.confidence:.2f})"
-        for part in plan.parts
-        if part.joint.type != articulation_pb2.JOINT_TYPE_FIXED and part.joint.confidence < LOW_CONFIDENCE
-    ]
+    doubtful = doubtful_joints(plan, options)
     if doubtful:
-        found.append(f"Joints that are more likely wrong than right: {', '.join(doubtful)}.")
-    return found
+        found.append(_sentence(doubtful, options))
+    return found + [warning for stage in stages for warning in stage.warnings]
+
+
+def _least(options: pb.ReconstructionOptions) -> float:
+    return options.min_joint_confidence if options.HasField("min_joint_confidence") else LOW_CONFIDENCE
+
+
+def _sentence(doubtful: dict[str, float], options: pb.ReconstructionOptions) -> str:
+    names = ", ".join(f"{name} ({confidence:.2f})" for name, confidence in doubtful.items())
+    return f"Joints that are right with a probability below {_least(options):.2f}: {names}."
 
 
 def without_parts(plan: Plan, empty: Collection[int]) -> Plan:

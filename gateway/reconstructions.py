@@ -204,7 +204,7 @@ class Reconstructions:
         plan = _latest_plan(stages)
         if plan:
             described.plan.CopyFrom(plan_message_from_json(await self._store.get(plan)))
-            described.warnings.extend(warnings(described.plan))
+            described.warnings.extend(warnings(described.plan, described.options, stages))
         return described
 
 

@@ -152,6 +152,11 @@ async def _run(stage: pb.Stage, work: Work) -> bytes:
     duration = Duration()
     duration.FromNanoseconds(int(seconds * 1e9))
     result = pb.StageResult(
-        stage=stage, artifacts=made.artifacts, models=made.models, start_time=begin, duration=duration
+        stage=stage,
+        artifacts=made.artifacts,
+        models=made.models,
+        start_time=begin,
+        duration=duration,
+        warnings=made.warnings,
     )
     return result.SerializeToString()

@@ -12,6 +12,7 @@ SparkError                   code                  reason
 ├── ModelNotReady            FAILED_PRECONDITION   MODEL_NOT_READY        a model has no weights loaded
 ├── StageFailed              FAILED_PRECONDITION   STAGE_FAILED           a stage found no acceptable result
 │   ├── EmptyPart            FAILED_PRECONDITION   PART_EMPTY             a part came out without a surface
+│   ├── DoubtfulJoints       FAILED_PRECONDITION   JOINTS_DOUBTFUL        joints are less sure than demanded
 │   └── AssetInvalid         FAILED_PRECONDITION   ASSET_INVALID          the asset failed its checks
 ├── Overloaded               RESOURCE_EXHAUSTED    OVERLOADED             carries when to come back
 ├── StorageFull              RESOURCE_EXHAUSTED    STORAGE_FULL
@@ -103,6 +104,11 @@ class Reason(StrEnum):
         "PART_EMPTY",
         grpc.StatusCode.FAILED_PRECONDITION,
         "A planned part came out without a surface; metadata `part` names it.",
+    )
+    JOINTS_DOUBTFUL = (
+        "JOINTS_DOUBTFUL",
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "Joints are less sure than `min_joint_confidence`, and the request refuses such; metadata `joints` names them.",
     )
     ASSET_INVALID = (
         "ASSET_INVALID",
@@ -246,6 +252,12 @@ class EmptyPart(StageFailed):
     """A planned part came out without a surface; say which in metadata `part`."""
 
     reason = Reason.PART_EMPTY
+
+
+class DoubtfulJoints(StageFailed):
+    """Joints are less sure than the caller demands; name them in metadata `joints`."""
+
+    reason = Reason.JOINTS_DOUBTFUL
 
 
 class AssetInvalid(StageFailed):

@@ -12,11 +12,12 @@ from google.protobuf import json_format
 from articulation.plan import Plan
 from gateway.package.errors import PackageError
 from gateway.package_job import package
-from gateway.plans import plan_to_json
+from gateway.plans import plan_to_json, warnings
 from gateway.quality import preset
 from gateway.stages import texture
 from gateway.stages.work import INPUT_PATH, Outcome, Work, stage_word
 from serving.errors import AssetInvalid
+from spark.convert import plan_to_proto
 from spark.v1 import reconstruction_service_pb2 as pb
 
 FOLDER = "asset"
@@ -71,5 +72,6 @@ def report(work: Work, plan: Plan, checks: dict[str, Any], package_seconds: floa
             for model in result.models
         ],
         "joint_confidences": {part.name: part.joint.confidence for part in plan.parts if part.joint.type.moves},
+        "warnings": warnings(plan_to_proto(plan), work.options, work.earlier),
         "checks": checks,
     }

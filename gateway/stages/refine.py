@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 
-from gateway.plans import PATH, check_plan, openings, plan_to_json
+from gateway.plans import PATH, check_plan, openings, plan_to_json, require_joints
 from gateway.quality import preset
 from gateway.stages import guide, shape
 from gateway.stages.work import Outcome, Work
-from serving.errors import StageFailed
+from serving.errors import DeadlineExceeded, StageFailed
 from spark.convert import plan_to_proto
 from spark.v1 import refinement_service_pb2 as rpb
 
 RESULT_PATH = "refine/result.json"
+TIME_SHARE = 0.8
+"""Of the stage's time, what the optimisation may take; the rest is for its last steps and the way back."""
+
+UNREFINED = "Refinement did not answer in time: the joints are as planned."
 PROGRESS_SECONDS = 0.5
 """Progress is stored for those who resume a watch, so it is thinned to this pace."""
 
@@ -21,9 +25,14 @@ PROGRESS_SECONDS = 0.5
 async def run(work: Work) -> Outcome:
     """Write the refined `plan.json`, and losses and found openings as `refine/result.json`.
 
+    The service has the time that is left of the stage. What it warns of goes to the caller; if it does not answer in
+    time, the planned joints stay.
+
     Raises:
         StageFailed: the service ended without a result, or with one for other parts.
+        DoubtfulJoints: joints are less sure than the caller, who wants such assets refused, demands.
     """
+    end = time.monotonic() + work.settings.stage_timeout_seconds
     plan = await work.plan()
     opening = openings(plan)
     request = rpb.RefineArticulationRequest(
@@ -35,20 +44,15 @@ async def run(work: Work) -> Outcome:
         seed=work.options.seed,
         effort=preset(work.options.quality).refine_effort,
     )
-    result: rpb.RefinementResult | None = None
-    reported = time.monotonic()
-    peer = work.services.refinement
-    call = peer.stub.RefineArticulation(request, timeout=work.settings.stage_timeout_seconds)
-    async for message in peer.stream(call):
-        if message.WhichOneof("event") == "result":
-            result = message.result
-        elif time.monotonic() - reported >= PROGRESS_SECONDS:
-            reported = time.monotonic()
-            step = message.progress
-            await work.progress(step.step / max(step.total_steps, 1), f"loss {step.loss:.4g}")
+    try:
+        result = await _result(work, request, end - time.monotonic())
+    except DeadlineExceeded:
+        require_joints(request.plan, work.options)
+        return Outcome([], warnings=[UNREFINED])
     if result is None or len(result.plan.parts) != len(plan.parts):
         raise StageFailed("refinement ended without a result for every part", metadata={"stage": "refine"})
     refined = check_plan(result.plan)
+    require_joints(result.plan, work.options)
     summary = {
         "initial_loss": result.initial_loss,
         "final_loss": result.final_loss,
@@ -59,4 +63,24 @@ async def run(work: Work) -> Outcome:
         await work.session.put(PATH, plan_to_json(refined)),
         await work.session.put(RESULT_PATH, json.dumps(summary, indent=1).encode()),
     ]
-    return Outcome(artifacts, [result.model])
+    return Outcome(artifacts, [result.model], [warning.message for warning in result.warnings])
+
+
+async def _result(work: Work, request: rpb.RefineArticulationRequest, seconds: float) -> rpb.RefinementResult | None:
+    """The service's result, None where it ended without one; progress is passed on.
+
+    Raises:
+        DeadlineExceeded: there was no result within the seconds.
+    """
+    request.time_budget.FromNanoseconds(int(TIME_SHARE * seconds * 1e9))
+    result: rpb.RefinementResult | None = None
+    reported = time.monotonic()
+    peer = work.services.refinement
+    async for message in peer.stream(peer.stub.RefineArticulation(request, timeout=seconds)):
+        if message.WhichOneof("event") == "result":
+            result = message.result
+        elif time.monotonic() - reported >= PROGRESS_SECONDS:
+            reported = time.monotonic()
+            step = message.progress
+            await work.progress(step.step / max(step.total_steps, 1), f"loss {step.loss:.4g}")
+    return result

@@ -52,10 +52,11 @@ class Services:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage made, and with which models."""
+    """What a stage made, with which models, and what to look at before using it, a sentence each."""
 
     artifacts: list[pb.Artifact]
     models: list[model_pb2.ModelVersion] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,23 @@ async def test_an_unknown_version_names_its_field(api: Api, toys: ToyServices, p
         (pb.CreateReconstructionRequest(image=b"x", options={"part_hints": [""]}), "options.part_hints[0]"),
         (pb.CreateReconstructionRequest(image=b"x", options={"last_stage": 9}), "options.last_stage"),
         (pb.CreateReconstructionRequest(image=b"x", options={"min_confidence": 1.5}), "options.min_confidence"),
+        (
+            pb.CreateReconstructionRequest(image=b"x", options={"min_joint_confidence": -0.5}),
+            "options.min_joint_confidence",
+        ),
+        (pb.CreateReconstructionRequest(image=b"x", options={"doubtful_joints": 9}), "options.doubtful_joints"),
         (pb.CreateReconstructionRequest(image=b"x" * (16 * 1024 * 1024 + 1)), "image"),
     ],
-    ids=["no image", "request id", "empty hint", "unknown stage", "confidence", "17 MiB"],
+    ids=[
+        "no image",
+        "request id",
+        "empty hint",
+        "unknown stage",
+        "confidence",
+        "joint confidence",
+        "doubtful",
+        "17 MiB",
+    ],
 )
 async def test_a_broken_rule_names_its_field(api: Api, request_: pb.CreateReconstructionRequest, field: str) -> None:
     error = await refusal(api.service.CreateReconstruction(request_))

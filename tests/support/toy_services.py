@@ -21,7 +21,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from articulation.camera import Camera
 from articulation.files import png
-from serving.errors import ImageRefused, ModelNotReady
+from serving.errors import DeadlineExceeded, ImageRefused, ModelNotReady
 from serving.interceptors import SparkInterceptor
 from spark.v1 import articulation_pb2 as apb
 from spark.v1 import model_pb2
@@ -54,6 +54,9 @@ class Switchboard:
         gates: by the same name; while one exists and is not set, calls wait for it.
         versions: Triton's models and their versions.
         shared_memory_inputs: how many tensors came through shared memory.
+        refinement_warning: what refinement warns of; nothing while empty.
+        refinement_late: whether refinement answers with the end of the call's time.
+        time_budget: what refinement was given last [s].
     """
 
     def __init__(self) -> None:
@@ -61,6 +64,9 @@ class Switchboard:
         self.gates: dict[str, asyncio.Event] = {}
         self.versions = {"part_dit": ["1", "2"], "texture": ["1"]}
         self.shared_memory_inputs = 0
+        self.refinement_warning = ""
+        self.refinement_late = False
+        self.time_budget = 0.0
         self.cancelled: Counter[str] = Counter()
 
     def hold(self, name: str) -> asyncio.Event:
@@ -280,7 +286,10 @@ class ToyRefinement(rgrpc.RefinementServiceServicer):
         self.board = board
 
     async def RefineArticulation(self, request, context):
+        self.board.time_budget = request.time_budget.ToTimedelta().total_seconds()
         await self.board.arrive("refine")
+        if self.board.refinement_late:
+            raise DeadlineExceeded("the toy is late")
         assert len(request.part_meshes) == len(request.plan.parts) == len(request.opening)
         loss = float(np.abs(_pixels(request.closed_image) - _pixels(request.open_image).astype(float)).mean())
         for step in range(1, 6):
@@ -296,6 +305,8 @@ class ToyRefinement(rgrpc.RefinementServiceServicer):
             coordinates=[f * p.joint.upper for f, p in zip(request.opening, request.plan.parts, strict=True)],
             model=MODEL,
         )
+        if self.board.refinement_warning:
+            result.warnings.add(message=self.board.refinement_warning)
         yield rpb.RefineArticulationResponse(result=result)
 
 
