@@ -62,6 +62,12 @@ def reconstruct(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Fail early where the plan is right with a lower probability.")
     ] = 0.0,
+    min_joint_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A joint below is doubtful, and named; default 0.5.")
+    ] = None,
+    refuse_doubtful_joints: Annotated[
+        bool, typer.Option("--refuse-doubtful-joints", help="Fail after the refine stage where a joint is doubtful.")
+    ] = False,
     request_id: Annotated[
         str | None, typer.Option(help="The id of a job that failed for want of a service: go on where it stopped.")
     ] = None,
@@ -85,6 +91,8 @@ def reconstruct(
                 quality=quality_value,
                 part_hints=hint or (),
                 min_confidence=min_confidence,
+                min_joint_confidence=min_joint_confidence,
+                doubtful_joints=pb.DOUBTFUL_JOINTS_REFUSE if refuse_doubtful_joints else pb.DOUBTFUL_JOINTS_UNSPECIFIED,
                 request_id=request_id,
             )
             result = _follow(client, name, quiet=as_json)

@@ -65,6 +65,22 @@ def test_an_unsure_result_is_printed_with_its_warnings(tmp_path: Path, monkeypat
     assert answer.asked["min_confidence"] == 0.2
 
 
+def test_what_becomes_of_doubtful_joints_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Answering(pb.Reconstruction(state=pb.RECONSTRUCTION_STATE_SUCCEEDED))
+    run(answer, tmp_path, monkeypatch, "--min-joint-confidence", "0.8", "--refuse-doubtful-joints")
+    assert answer.asked["min_joint_confidence"] == 0.8
+    assert answer.asked["doubtful_joints"] == pb.DOUBTFUL_JOINTS_REFUSE
+
+
+def test_joints_are_flagged_by_the_servers_default_unless_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Answering(pb.Reconstruction(state=pb.RECONSTRUCTION_STATE_SUCCEEDED))
+    run(answer, tmp_path, monkeypatch)
+    assert answer.asked["min_joint_confidence"] is None
+    assert answer.asked["doubtful_joints"] == pb.DOUBTFUL_JOINTS_UNSPECIFIED
+
+
 def test_an_impossible_confidence_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, text = run(Answering(pb.Reconstruction()), tmp_path, monkeypatch, "--min-confidence", "2")
     assert code == 2
