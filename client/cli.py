@@ -16,6 +16,7 @@ from client.local.ensemble import Ensemble, EnsembleError
 from client.local.triton import TritonUnavailable
 from client.progress import StageProgress, stage_word
 from client.sdk import SparkClient, checked
+from client.validation import print_validation
 from spark.v1 import reconstruction_service_pb2 as pb
 
 INTERRUPTED = 130
@@ -185,42 +186,35 @@ def status(home: Home = DEFAULT_HOME, models: Models = MODELS) -> None:
 def validate(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="An asset folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, nothing else.")] = False,
+    manipulate: Annotated[
+        bool, typer.Option("--manipulate", help="Also have a simulated hand open each door, drawer and lid in MuJoCo.")
+    ] = False,
+    film: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write an animated GIF of --manipulate into this file.")
+    ] = None,
 ) -> None:
     """Load an asset in MuJoCo, PyBullet and USD, and drive each joint over its range; exits with 1 on a problem."""
+    if film and not manipulate:
+        raise typer.BadParameter("shows what --manipulate does; give that too", param_hint="--film")
     try:
         # The package stage's own checks; simulators come with the extra `packaging`, not with the SDK.
-        from gateway.package.validate import validate as check
+        from gateway.package import validate as checks
+        from gateway.package.film import film as filmed
     except ImportError as error:
         _fail(RuntimeError(f"{error.name} is not installed: pip install 'spark-articulation[packaging]'"), 3)
     try:
-        report = check(folder)
+        report, shown = checks.validate_by_hand(folder) if manipulate else (checks.validate(folder), ())
+        if film and shown:
+            film.parent.mkdir(parents=True, exist_ok=True)
+            film.write_bytes(filmed(folder, shown))
     except OSError as error:
         _fail(error, 2)
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
     else:
-        joints = Table("joint", "type", "range", "MuJoCo reach", "PyBullet reach", "deepest penetration", "drift")
-        for joint in report.joints:
-            unit = "m" if joint.type == "prismatic" else "rad"
-            joints.add_row(
-                joint.link,
-                joint.type,
-                f"{joint.lower:.3g} to {joint.upper:.3g} {unit}",
-                f"{joint.reach_mujoco:.0%}",
-                f"{joint.reach_pybullet:.0%}",
-                f"{joint.penetration:.2%}",
-                f"{joint.drift:.2%}",
-            )
-        links = Table("link", "mass [kg]", "inertia", "convex shapes")
-        for link in report.links:
-            links.add_row(
-                link.link, f"{link.mass:.3g}", "physical" if link.physical else "bad", str(link.collision_pieces)
-            )
-        output.print(joints, links, sep="\n")
-        for problem in report.problems:
-            output.print(f"[red]problem:[/red] {problem}")
-        if report.ok:
-            output.print("[green]valid[/green]: loads and moves in MuJoCo and PyBullet, opens as USD")
+        print_validation(report, output)
+        if film:
+            output.print(f"film: {film}" if shown else "no film: no joint moves")
     if not report.ok:
         raise typer.Exit(1)
 

@@ -1,7 +1,8 @@
-"""A picture of an asset: the input image, the asset closed, the asset open. PyBullet's software renderer, no screen."""
+"""Pictures of an asset: the preview is the input image, the asset closed, the asset open. No screen is needed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,17 +29,21 @@ def render_preview(urdf: Path, picture: ImageArray) -> ImageArray:
         urdf: a document that `gateway.package.write` wrote, its meshes beside it.
         picture: (H, W, 3) the input image.
     """
-    document = read_urdf(urdf.read_bytes())
+    opened = open_coordinates(read_urdf(urdf.read_bytes()).articulation)
     shown = np.asarray(Image.fromarray(picture).convert("RGB").resize((SIZE, SIZE)))
+    return np.concatenate([shown, *render_states(urdf, [0 * opened, opened], SIZE)], axis=1)
+
+
+def render_states(urdf: Path, states: Sequence[Array], size: int) -> list[ImageArray]:
+    """(size, size, 3) the asset at each of some coordinates (L,), from one camera that sees it closed and open."""
+    document = read_urdf(urdf.read_bytes())
     client = pybullet.connect(pybullet.DIRECT)
     try:
         robot = pybullet.loadURDF(str(urdf), useFixedBase=True, physicsClientId=client)
-        coordinates = open_coordinates(document.articulation)
-        center, radius = _surroundings(document, robot, client, coordinates)
-        views = [_render(document, robot, client, state, center, radius) for state in (0 * coordinates, coordinates)]
+        ball = _surroundings(document, robot, client, open_coordinates(document.articulation))
+        return [_render(document, robot, client, state, ball, size) for state in states]
     finally:
         pybullet.disconnect(client)
-    return np.concatenate([shown, *views], axis=1)
 
 
 def _surroundings(document: Urdf, robot: int, client: int, coordinates: Array) -> tuple[Array, float]:
@@ -60,15 +65,19 @@ def _pose(document: Urdf, robot: int, client: int, coordinates: Array) -> None:
         pybullet.resetJointState(robot, joint, float(values[name]), physicsClientId=client)
 
 
-def _render(document: Urdf, robot: int, client: int, coordinates: Array, center: Array, radius: float) -> ImageArray:
+def _render(
+    document: Urdf, robot: int, client: int, coordinates: Array, ball: tuple[Array, float], size: int
+) -> ImageArray:
+    """(size, size, 3) by PyBullet's software renderer; `ball` is the centre and radius of what must be seen."""
+    center, radius = ball
     _pose(document, robot, client, coordinates)
     distance = radius / np.sin(np.radians(FIELD_OF_VIEW / 2))
     eye = center + distance * MODEL_TO_URDF @ VIEW / np.linalg.norm(VIEW)
     view = pybullet.computeViewMatrix(eye.tolist(), center.tolist(), [0, 0, 1])
     projection = pybullet.computeProjectionMatrixFOV(FIELD_OF_VIEW, 1.0, distance / 20, distance * 3)
     _, _, rgba, _, segments = pybullet.getCameraImage(
-        SIZE,
-        SIZE,
+        size,
+        size,
         view,
         projection,
         lightDirection=(center + (MODEL_TO_URDF @ (0.6, 1.2, 1.0)) * distance).tolist(),
@@ -76,6 +85,6 @@ def _render(document: Urdf, robot: int, client: int, coordinates: Array, center:
         renderer=pybullet.ER_TINY_RENDERER,
         physicsClientId=client,
     )
-    image = np.array(rgba, dtype=np.uint8).reshape(SIZE, SIZE, 4)[..., :3]
-    image[np.array(segments).reshape(SIZE, SIZE) < 0] = 255
+    image = np.array(rgba, dtype=np.uint8).reshape(size, size, 4)[..., :3]
+    image[np.array(segments).reshape(size, size) < 0] = 255
     return image

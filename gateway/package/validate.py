@@ -1,21 +1,25 @@
-"""An asset folder, checked from its files alone, in MuJoCo, in PyBullet and as USD."""
+"""An asset folder, checked from its files alone, in MuJoCo, in PyBullet and as USD; if asked, a hand opens it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pxr import Tf, Usd, UsdPhysics
+from scipy.spatial import ConvexHull, QhullError
 
 from articulation.errors import ArticulationError
 from articulation.inertia import is_physical
+from articulation.kinematics import transform_points
 from articulation.tree import Articulation
 from articulation.typing import Array
-from articulation.urdf import Urdf, read_urdf
+from articulation.urdf import Geometry, MeshShape, Urdf, read_urdf
 from gateway.package import bullet
-from gateway.package.mujoco_check import MujocoCheck
+from gateway.package.manipulate import Demonstration, Manipulation, demonstrate
+from gateway.package.mujoco_check import MujocoCheck, joint_range
 from gateway.package.travel import ends_of, open_coordinates
 from gateway.package.write import MJCF, URDF, USD
 
@@ -25,6 +29,8 @@ MAX_DRIFT = 0.02
 """Furthest that a joint may move by itself from the closed state within a second, as a fraction of its range."""
 MIN_REACH = 0.95
 """Fraction of its range that a driven joint must reach."""
+HULL_MARGIN = 1e-6
+"""Rounding in the files may put a centre of mass outside its hull by this fraction of the hull's diagonal."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class JointCheck:
         reach_mujoco: fraction of the way to its upper limit that its motor drives it in MuJoCo.
         reach_pybullet: the same in PyBullet.
         drift: how far it moves by itself from the closed state within a second, as a fraction of its range.
+        drift_absolute: the same [rad or m].
         needs_open: whether it travels only while the other joints are open.
     """
 
@@ -51,6 +58,7 @@ class JointCheck:
     reach_mujoco: float
     reach_pybullet: float
     drift: float
+    drift_absolute: float
     needs_open: bool
 
 
@@ -62,12 +70,14 @@ class LinkCheck:
         link: its name.
         mass: [kg].
         physical: mass positive, inertia positive definite and obeying the triangle inequality.
+        center_inside: the centre of mass lies in the convex hull of what is seen and touched.
         collision_pieces: how many convex shapes it has.
     """
 
     link: str
     mass: float
     physical: bool
+    center_inside: bool
     collision_pieces: int
 
 
@@ -83,6 +93,7 @@ class ValidationReport:
         links: one for each link.
         usd_joints: joints in the USD stage, the one to the world included.
         problems: one sentence each.
+        manipulations: one for each moving joint; None when no hand was asked for.
     """
 
     name: str
@@ -92,6 +103,7 @@ class ValidationReport:
     links: tuple[LinkCheck, ...]
     usd_joints: int
     problems: tuple[str, ...]
+    manipulations: tuple[Manipulation, ...] | None = None
 
     @property
     def ok(self) -> bool:
@@ -114,15 +126,16 @@ def validate(folder: Path) -> ValidationReport:
         return ValidationReport(folder.name, 0.0, 0.0, (), (), 0, (f"{URDF}: {error}",))
     tree = document.articulation
     problems: list[str] = []
-    links = tuple(_check_link(document, index) for index in range(len(tree)))
+    # Through memory: MuJoCo remembers meshes by path, and would take an older asset's of the same folder.
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/**/*.*")}
+    links = tuple(_check_link(document, index, files) for index in range(len(tree)))
     usd_joints = _count_usd_joints(folder / USD, problems)
     if usd_joints != len(tree):
         problems.append(f"{USD} has {usd_joints} joints for {len(tree)} links")
     problems += [f"{check.link} has an impossible mass or inertia" for check in links if not check.physical]
+    problems += [f"{check.link} has its centre of mass outside its hull" for check in links if not check.center_inside]
     problems += [f"{check.link} has no collision shape" for check in links if not check.collision_pieces]
     try:
-        # Through memory: MuJoCo remembers meshes by path, and would take an older asset's of the same folder.
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/**/*.*")}
         simulation = MujocoCheck((folder / MJCF).read_bytes(), files, tree)
         from_urdf = MujocoCheck((folder / URDF).read_bytes(), files, tree)
         reaches = bullet.reaches(folder / URDF, tree, {i: document.links[i].dynamics for i in tree.moving})
@@ -140,11 +153,45 @@ def validate(folder: Path) -> ValidationReport:
     return ValidationReport(document.name, simulation.diagonal, rest, joints, links, usd_joints, tuple(problems))
 
 
-def _check_link(document: Urdf, index: int) -> LinkCheck:
+def validate_by_hand(folder: Path) -> tuple[ValidationReport, tuple[Demonstration, ...]]:
+    """Check an asset folder, and open each of its parts by hand; none of an asset that does not load.
+
+    Raises:
+        OSError: the URDF cannot be read.
+    """
+    report = validate(folder)
+    demonstrations = demonstrate(folder) if report.joints else ()
+    results = tuple(demonstration.result for demonstration in demonstrations)
+    problems = tuple(problem for result in results for problem in result.problems)
+    return replace(report, manipulations=results, problems=(*report.problems, *problems)), demonstrations
+
+
+def _check_link(document: Urdf, index: int, files: Mapping[str, bytes]) -> LinkCheck:
     link, data = document.articulation.links[index], document.links[index]
-    mass = 0.0 if data.inertial is None else data.inertial.mass
-    physical = data.inertial is not None and is_physical(data.inertial)
-    return LinkCheck(link.name, mass, physical, len(data.collisions))
+    if data.inertial is None:
+        return LinkCheck(link.name, 0.0, False, False, len(data.collisions))
+    points = np.concatenate([_vertices(geometry, files) for geometry in (*data.visuals, *data.collisions)])
+    inside = is_inside_hull(data.inertial.center, points)
+    return LinkCheck(link.name, data.inertial.mass, is_physical(data.inertial), inside, len(data.collisions))
+
+
+def is_inside_hull(point: Array, points: Array) -> bool:
+    """Whether a point (3,) lies in the convex hull of some points (N, 3); a flat set has none."""
+    try:
+        equations = ConvexHull(points).equations
+    except (QhullError, ValueError):
+        return False
+    margin = HULL_MARGIN * float(np.linalg.norm(np.ptp(points, axis=0)))
+    return bool((equations[:, :3] @ point + equations[:, 3] <= margin).all())
+
+
+def _vertices(geometry: Geometry, files: Mapping[str, bytes]) -> Array:
+    """(V, 3) of a mesh at its place in the object frame [m]; none of other shapes and of files that are missing."""
+    if not isinstance(geometry.shape, MeshShape):
+        return np.empty((0, 3))
+    lines = files.get(geometry.shape.filename, b"").splitlines()
+    rows = [line.split()[1:4] for line in lines if line.startswith(b"v ")]
+    return transform_points(geometry.pose, np.array(rows, dtype=np.float64).reshape(-1, 3) * geometry.shape.scale)
 
 
 def _check_joint(simulation: MujocoCheck, document: Urdf, index: int, reach: float, drift: float) -> JointCheck:
@@ -161,7 +208,9 @@ def _check_joint(simulation: MujocoCheck, document: Urdf, index: int, reach: flo
         reached = simulation.reach(index, opened, effort)
         needs_open = reached >= MIN_REACH
     joint = link.joint
-    return JointCheck(link.name, joint.type.value, joint.lower, joint.upper, depth, reached, reach, drift, needs_open)
+    drifted = drift * joint_range(tree, index)
+    limits = (joint.lower, joint.upper)
+    return JointCheck(link.name, joint.type.value, *limits, depth, reached, reach, drift, drifted, needs_open)
 
 
 def _deepest(simulation: MujocoCheck, tree: Articulation, index: int, others: Array) -> float:

@@ -5,7 +5,7 @@ import numpy as np
 from articulation.asset import Asset
 from articulation.urdf import MeshShape, read_urdf
 from gateway.package.preview import SIZE, render_preview
-from gateway.package.validate import ValidationReport, validate
+from gateway.package.validate import ValidationReport, is_inside_hull, validate
 from gateway.package.write import GLB, MJCF, URDF, USD
 
 
@@ -28,6 +28,7 @@ def test_the_report_measures_travel_in_both_simulators(report: ValidationReport)
         assert joint.penetration < 0.01
         assert min(joint.reach_mujoco, joint.reach_pybullet) > 0.95
         assert joint.drift < 0.02
+        assert joint.drift_absolute == joint.drift * (joint.upper - joint.lower)
 
 
 def test_the_report_is_plain_data(report: ValidationReport, asset: Asset) -> None:
@@ -57,6 +58,20 @@ def test_an_impossible_inertia_is_found_out(folder: Path, tmp_path: Path) -> Non
     moment = text.split('ixx="')[1].split('"')[0]
     broken = copy_with(folder, tmp_path, URDF, f'ixx="{moment}"', 'ixx="1000"')
     assert any("impossible mass or inertia" in problem for problem in validate(broken).problems)
+
+
+def test_a_centre_of_mass_beside_the_part_is_found_out(folder: Path, tmp_path: Path) -> None:
+    inertial = (folder / URDF).read_text().split('<link name="door">')[1].split("xyz=")[1].split('"')[1]
+    broken = copy_with(folder, tmp_path, URDF, f'xyz="{inertial}"', 'xyz="0 2 0"')
+    report = validate(broken)
+    assert [link.link for link in report.links if not link.center_inside] == ["door"]
+    assert any("door has its centre of mass outside" in problem for problem in report.problems)
+
+
+def test_a_flat_set_of_points_holds_no_centre() -> None:
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    assert not is_inside_hull(square.mean(0), square)
+    assert is_inside_hull(np.full(3, 0.5), np.concatenate([square, square + np.eye(3)[2]]))
 
 
 def test_a_missing_mesh_is_a_problem_not_a_crash(folder: Path, tmp_path: Path) -> None:
