@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine bench-raster bench-kitchen eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check format protos bench bench-refine bench-assets bench-raster bench-kitchen eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,11 @@ bench-kitchen: $(READY) ## the same on a kitchen that others modelled, with thei
 
 bench-raster: $(READY) ## time the refinement renderer against PyTorch3D's, where that is installed
 	$(BIN)/python -m training.bench_raster
+
+bench-assets: OUT = out/assets
+bench-assets: $(READY) ## check the assets of N test objects from SEED in simulators and open them by hand, into OUT
+	$(BIN)/spark up
+	$(BIN)/python -m training.bench_assets --count $(N) --seed $(SEED) --out $(OUT)
 
 eval: $(READY) ## reconstruct N test objects generated from SEED through the services and score them into OUT
 	$(BIN)/spark up
