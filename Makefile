@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine bench-assets bench-raster bench-kitchen eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check format protos bench bench-refine bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,7 @@ check: $(READY) ## lint and type-check everything
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/hadolint $(wildcard services/*/Dockerfile)
 
 format: $(READY) ## format code and contracts
 	$(BIN)/ruff check --fix .
@@ -70,6 +71,9 @@ bench-assets: OUT = out/assets
 bench-assets: $(READY) ## check the assets of N test objects from SEED in simulators and open them by hand, into OUT
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench_assets --count $(N) --seed $(SEED) --out $(OUT)
+
+bench-convex: $(READY) ## our convex collision pieces beside CoACD's on 20 validation objects
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.bench_convex
 
 eval: $(READY) ## reconstruct N test objects generated from SEED through the services and score them into OUT
 	$(BIN)/spark up
