@@ -137,11 +137,11 @@ def descend(
 
 
 def finished(run: Generator[object, None, T], check: Callable[[], None]) -> T:
-    """Run a generator to its end and return its result; `check` is called after each of its steps."""
+    """Run a generator to its end and return its result; `check` is called before each of its steps."""
     while True:
+        check()
         try:
             next(run)
-            check()
         except StopIteration as end:
             return cast(T, end.value)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from services.refinement import decoding, open_states, proxies
+from services.refinement import decoding, findings, open_states, proxies
 from services.refinement.backends import renderer
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
@@ -24,9 +24,18 @@ VERSION = "3"
 
 
 def responses(
-    request: pb.RefineArticulationRequest, settings: RefinementSettings, schedule: Schedule
+    request: pb.RefineArticulationRequest,
+    settings: RefinementSettings,
+    schedule: Schedule,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[pb.RefineArticulationResponse]:
     """Progress messages, then the result. The optimisation draws no random numbers, so every seed gives the same.
+
+    Args:
+        request: as it came.
+        settings: of the server.
+        schedule: for all of the effort.
+        stop: asked again and again whether to end with the best so far.
 
     Raises:
         InvalidRequest: a number of meshes that does not match the plan, an unreadable mesh; as `open_states.read`.
@@ -35,19 +44,26 @@ def responses(
     """
     if request.HasField("effort"):
         schedule = schedule.limited(request.effort)
-    refinement = prepare(request, settings, schedule)
+    refinement, odd = prepare(request, settings, schedule, stop)
     run = refinement.run()
     while True:
         try:
             progress = next(run)
         except StopIteration as end:
-            yield pb.RefineArticulationResponse(result=_result(end.value, settings, schedule))
+            result = _result(end.value, settings, schedule)
+            result.warnings.extend([*odd, *findings.of_outcome(end.value, 1 + len(request.further_open_states))])
+            yield pb.RefineArticulationResponse(result=result)
             return
         yield pb.RefineArticulationResponse(progress=_progress(progress))
 
 
-def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings, schedule: Schedule) -> Refinement:
-    """Check and decode a request; raises as `responses`."""
+def prepare(
+    request: pb.RefineArticulationRequest,
+    settings: RefinementSettings,
+    schedule: Schedule,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Refinement, list[pb.RefinementWarning]]:
+    """Check and decode a request, and find what is odd about it; arguments and errors as of `responses`."""
     plan = plan_from_proto(request.plan)
     count = len(plan.parts)
     if len(request.part_meshes) != count:
@@ -56,10 +72,11 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
     device = torch.device(settings.device)
     closed = decoding.image(request.closed_image, "closed_image", settings.max_pixels)
     opened, opening = open_states.read(request, settings.max_pixels)
-    meshes = [
+    # One at a time: the proxies are small, the meshes need not be.
+    meshes = (
         decoding.mesh(content, f"part_meshes[{index}]", settings.max_faces)
         for index, content in enumerate(request.part_meshes)
-    ]
+    )
     moves = np.array([part.joint.type.moves for part in plan.parts])
     closed_target, open_targets, window = targets(closed, opened, device)
     objective = Objective(
@@ -71,7 +88,8 @@ def prepare(request: pb.RefineArticulationRequest, settings: RefinementSettings,
         window=window,
         renderer=renderer(settings.renderer),
     )
-    return Refinement(objective, plan, opening, schedule)
+    odd = findings.of_request(plan, objective.bounds, closed, opened, objective.moving)
+    return Refinement(objective, plan, opening, schedule, stop), list(odd)
 
 
 def _progress(progress: Progress) -> pb.RefinementProgress:

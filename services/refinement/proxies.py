@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import fast_simplification
@@ -63,7 +63,7 @@ class Proxies:
 
 
 def build(
-    meshes: Sequence[trimesh.Trimesh], max_faces: int, device: torch.device, dtype: torch.dtype = torch.float32
+    meshes: Iterable[trimesh.Trimesh], max_faces: int, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Proxies:
     """Decimate every part to at most about `max_faces` faces and pack them.
 

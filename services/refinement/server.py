@@ -15,6 +15,7 @@ from services.refinement.descent import Adam
 from services.refinement.job import responses
 from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
+from services.refinement.watch import Watch, allowed
 from serving import logging
 from serving.admission import Admission
 from serving.server import Register, ServerOptions, serve
@@ -30,8 +31,9 @@ _log = structlog.get_logger(__name__)
 class RefinementServicer(refinement_service_pb2_grpc.RefinementServiceServicer):
     """Runs each request in a worker thread, one stretch of steps at a time.
 
-    The thread works only while the call asks for the next message, so a cancelled call stops at the end of the current
-    stretch, within about a second.
+    The thread works only while the call asks for the next message. It looks at the request's watch between any two
+    batches of pictures, so a cancelled call stops within about a second, and one whose time is over ends with the best
+    that was found.
     """
 
     def __init__(self, settings: RefinementSettings, schedule: Schedule | None = None) -> None:
@@ -49,12 +51,17 @@ class RefinementServicer(refinement_service_pb2_grpc.RefinementServiceServicer):
         Raises:
             Overloaded: too many requests wait already.
         """
-        with self._admission.place():
-            async with self._slots:
-                work = responses(request, self._settings, self._schedule)
-                loop = asyncio.get_running_loop()
-                while (response := await loop.run_in_executor(self._workers, next, work, None)) is not None:
-                    yield response
+        budget = request.time_budget.ToTimedelta().total_seconds() if request.HasField("time_budget") else None
+        watch = Watch(allowed(budget, context.time_remaining()))
+        try:
+            with self._admission.place():
+                async with self._slots:
+                    work = responses(request, self._settings, self._schedule, watch.over)
+                    loop = asyncio.get_running_loop()
+                    while (response := await loop.run_in_executor(self._workers, next, work, None)) is not None:
+                        yield response
+        finally:
+            watch.call_off()
 
 
 def register(settings: RefinementSettings) -> Register:

@@ -13,7 +13,8 @@ from serving.errors import InvalidImage, InvalidRequest
 BOX = trimesh.creation.box().export(file_type="glb")
 
 
-GREY = np.full((32, 32, 3), 99, dtype=np.uint8)
+GREY = np.full((32, 32, 3), 255, dtype=np.uint8)
+GREY[8:24, 8:24] = 99
 
 
 def test_a_glb_is_read() -> None:
@@ -59,6 +60,21 @@ def test_too_many_faces_are_refused() -> None:
         decoding.mesh(BOX, "part_meshes[0]", 5)
 
 
+def test_faces_are_counted_before_nodes_are_joined() -> None:
+    scene = trimesh.Scene()
+    for index in range(10):
+        shift = trimesh.transformations.translation_matrix([0, 0, 0.1 * index])
+        scene.add_geometry(trimesh.creation.box(), geom_name="box", transform=shift)
+    with pytest.raises(InvalidRequest, match="120 faces, more than 100"):
+        decoding.mesh(scene.export(file_type="glb"), "part_meshes[0]", 100)
+
+
+def test_a_mesh_in_other_units_is_refused() -> None:
+    box = trimesh.creation.box(extents=(600, 600, 600))  # millimetres
+    with pytest.raises(InvalidRequest, match=r"fills \[-1, 1\]"):
+        decoding.mesh(box.export(file_type="glb"), "part_meshes[0]", 100)
+
+
 def test_an_image_is_read() -> None:
     np.testing.assert_array_equal(decoding.image(png(GREY), "open_image", 10**6), GREY)
 
@@ -67,3 +83,9 @@ def test_an_image_without_an_object_is_refused() -> None:
     with pytest.raises(InvalidImage, match="no object") as caught:
         decoding.image(png(np.full((32, 32, 3), 255, dtype=np.uint8)), "open_image", 64 * 64)
     assert caught.value.violations[0].field == "open_image"
+
+
+def test_an_image_without_background_is_refused() -> None:
+    with pytest.raises(InvalidImage, match="no background") as caught:
+        decoding.image(png(np.zeros((32, 32, 3), dtype=np.uint8)), "closed_image", 64 * 64)
+    assert caught.value.violations[0].field == "closed_image"

@@ -7,8 +7,10 @@ import box_scenes
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from articulation.files import png
+from services.refinement import watch
 from services.refinement.schedule import Schedule
 from services.refinement.server import SERVICE, RefinementServicer
 from services.refinement.settings import RefinementSettings
@@ -140,6 +142,26 @@ async def test_an_impossible_plan_is_refused(short, request_message) -> None:
     plan.parts[1].parent_index = 1
     error = await refusal(short, changed(request_message, plan=plan))
     assert isinstance(error, InvalidPlan)
+
+
+async def test_a_budget_that_is_over_gives_the_best_so_far_flagged(endless, request_message) -> None:
+    result = (await answers(endless, changed(request_message, time_budget=Duration())))[-1].result
+    assert [warning.reason for warning in result.warnings] == [pb.REFINEMENT_WARNING_REASON_STOPPED_EARLY]
+    assert [part.name for part in plan_from_proto(result.plan).parts] == [part.name for part in EXACT.parts]
+
+
+async def test_a_deadline_gives_the_best_so_far_before_it_comes(endless, request_message, monkeypatch) -> None:
+    monkeypatch.setattr(watch, "MARGIN_SECONDS", 100.0)  # the time until the deadline, and more
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{endless.port}") as channel:
+        messages = [answer async for answer in stub(channel).RefineArticulation(request_message, timeout=60)]
+    reasons = [warning.reason for warning in messages[-1].result.warnings]
+    assert reasons == [pb.REFINEMENT_WARNING_REASON_STOPPED_EARLY]
+
+
+async def test_less_than_no_time_is_refused(short, request_message) -> None:
+    error = await refusal(short, changed(request_message, time_budget=Duration(seconds=-1)))
+    assert isinstance(error, InvalidRequest)
+    assert error.violations[0].field == "time_budget"
 
 
 async def test_calls_beyond_the_queue_are_refused_with_a_time(endless, request_message) -> None:
