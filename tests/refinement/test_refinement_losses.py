@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from services.refinement.losses import Weights, picture_loss
+from services.refinement.losses import Weights, order_loss, picture_loss
 from services.refinement.targets import Opened, soft_silhouette, targets
 
 CPU = torch.device("cpu")
@@ -43,6 +43,34 @@ def test_edges_are_blind_to_brightness() -> None:
     assert share[0] < share[1]
 
 
+def test_masks_count_by_the_area_where_parts_are_missed() -> None:
+    seen = torch.ones(1, 64, 64, 1)
+    masks = Weights(silhouette=0, colour=0, edges=0)
+    render, target = as_render(disc(32)), as_target(disc(32))
+    area = target[..., 3].mean()
+    for share in (0.25, 0.5):
+        wanted = torch.zeros(64, 64, 1)
+        wanted[:, int(64 * share) :] = 1
+        loss = picture_loss(torch.cat([render, seen], -1), torch.cat([target, wanted], -1), masks)
+        torch.testing.assert_close(loss, (share / area)[None])
+
+
+def test_only_a_part_that_is_behind_what_it_should_hide_counts() -> None:
+    target = as_target(disc(32))
+    near, far = (torch.tensor([depth, 1.0]).expand(1, 64, 64, 2) * (target[None, ..., 3:] > 0) for depth in (3.0, 9.0))
+    assert order_loss(near, far, target).item() == 0
+    assert 0.9 < order_loss(far, near, target).item() <= 1
+    assert order_loss(far, torch.zeros_like(near), target).item() == 0
+
+
+def test_a_part_that_comes_forward_is_less_wrong() -> None:
+    depth = torch.tensor(3.1, requires_grad=True)
+    cover = torch.ones(1, 8, 8, 1)
+    order_loss(torch.cat([depth * cover, cover], -1), torch.cat([3 * cover, cover], -1), torch.ones(8, 8, 4)).backward()
+    assert depth.grad is not None
+    assert depth.grad > 0
+
+
 def test_each_hypothesis_has_its_own_distance() -> None:
     both = torch.cat([as_render(disc(30)), as_render(disc(40))])
     losses = picture_loss(both, as_target(disc(30)), Weights())
@@ -67,6 +95,15 @@ def test_both_pictures_are_cut_to_one_window() -> None:
     assert 0.5 < window.half < 0.8
     covered = [target.rgba[3].sum().item() for target in (one, two)]
     np.testing.assert_allclose(covered, [soft_silhouette(x / 255).sum() for x in (closed, opened)], rtol=1e-5)
+
+
+def test_masks_are_cut_like_their_picture_whatever_their_size() -> None:
+    pictures = [(disc(x, 96) * 255).astype(np.uint8) for x in (30, 50)]
+    masks = {3: np.kron((soft_silhouette(pictures[1] / 255) > 0.5) * 255, np.ones((4, 4))).astype(np.uint8)}
+    _, (opened,), _ = targets(pictures[0], [Opened(pictures[1], masks)], CPU)
+    shown = opened.at(32)
+    assert shown.shape == (32, 32, 5)
+    assert (shown[..., 4] - shown[..., 3]).abs().mean() < 0.01
 
 
 def test_an_open_picture_of_another_size_is_fitted() -> None:

@@ -61,3 +61,12 @@ def test_faces_know_the_side_they_look_to() -> None:
     sides = proxies.face_sides(mesh.vertices, mesh.faces)
     for side, normal in zip(sides, mesh.face_normals, strict=True):
         assert normal[side // 2] == pytest.approx(1 if side % 2 == 0 else -1)
+
+
+def test_one_link_of_many_is_what_it_would_be_alone() -> None:
+    meshes = [trimesh.creation.icosphere(subdivisions=1), trimesh.creation.box(), trimesh.creation.cylinder(0.3, 1.0)]
+    middle, alone = proxies.build(meshes, 100, CPU).only(1), proxies.build(meshes[1:2], 100, CPU)
+    torch.testing.assert_close(middle.vertices[middle.faces], alone.vertices[alone.faces])
+    torch.testing.assert_close(middle.neighbours, alone.neighbours)
+    torch.testing.assert_close(middle.face_side, alone.face_side)
+    assert middle.face_link.unique().tolist() == [1]
