@@ -238,6 +238,7 @@ def figures(found: Sequence[Checked]) -> dict[str, float]:
         "links_center_inside": share([link.center_inside for link in links]),
         "manipulated": len(tried),
         "manipulation_success": share([not one.problems for one in tried]),
+        "manipulation_success_others_closed": share([not one.problems and not one.needs_open for one in tried]),
         "manipulation_success_assets": share([not report.problems for report in reports]),
         "manipulation_force_p90": float(np.percentile([one.force for one in tried], 90)) if tried else 0.0,
     }

@@ -9,8 +9,11 @@ import numpy as np
 from articulation.asset import Inertial, JointDynamics
 from articulation.inertia import about_axis, combine
 from articulation.joint import Joint, JointType
+from articulation.kinematics import link_poses
 from articulation.materials import MATERIALS
 from articulation.tree import Articulation
+from articulation.typing import Array
+from gateway.package.travel import open_coordinates
 
 GRAVITY = np.array([0.0, 0.0, -9.81])
 """(3,) URDF frame [m/s^2]."""
@@ -22,7 +25,10 @@ PIN_RADIUS = 0.005
 """[m] of a hinge's pin, at which its friction acts."""
 CATCH = 1.5
 """Friction holds a joint so many times stronger than gravity would open it: a catch or a spring. A joint that may move
-both ways from the closed state is held against gravity's strongest pull."""
+both ways from the closed state is held against gravity's strongest pull. A button or a knob on a door or a lid is held
+however far that is open."""
+POSES = 9
+"""States of what carries a part, from closed to open, in which gravity pulls on it."""
 DRIVE_SECONDS = 0.5
 """An actuator at its limit brings a part to full speed in about so long, beside overcoming friction and gravity."""
 SPEED = {JointType.PRISMATIC: 0.5, JointType.REVOLUTE: 2.0, JointType.CONTINUOUS: 6.0}
@@ -48,24 +54,33 @@ def joint_dynamics(tree: Articulation, bodies: Sequence[Inertial], index: int, c
     else:
         inertia = about_axis(load, joint.origin, joint.axis)
         friction = MATERIALS[link.material].friction * load.mass * 9.81 * PIN_RADIUS
-    strongest = _strongest_gravity(joint, load)
+    pulls = _gravities(tree, link.parent)
+    strongest = max(_strongest_gravity(joint, load, pull) for pull in pulls)
     closing_stop = joint.type is not JointType.CONTINUOUS and joint.lower == 0.0
-    friction = max(friction, CATCH * (_gravity(joint, load) if closing_stop else strongest))
+    opening = max(_gravity(joint, load, pull) for pull in pulls)
+    friction = max(friction, CATCH * (opening if closing_stop else strongest))
     speed = SPEED[joint.type]
     effort = 2 * (friction + strongest) + inertia * speed / DRIVE_SECONDS
     return JointDynamics(damping=inertia / COAST_SECONDS, friction=friction, effort=effort, velocity=speed)
 
 
-def _gravity(joint: Joint, load: Inertial) -> float:
-    """Force or torque with which gravity opens the joint at the closed state [N or N m]; negative when it closes it."""
-    if joint.type is JointType.PRISMATIC:
-        return float(load.mass * GRAVITY @ joint.axis)
-    return float(joint.axis @ np.cross(load.center - joint.origin, load.mass * GRAVITY))
+def _gravities(tree: Articulation, parent: int) -> Array:
+    """(POSES, 3) gravity as a part sees it whose parent opens with all that carries it, object frame [m/s^2]."""
+    coordinates = np.linspace(0.0, 1.0, POSES)[:, None] * open_coordinates(tree)
+    turned: Array = GRAVITY @ link_poses(tree, coordinates)[:, parent, :3, :3]
+    return turned
 
 
-def _strongest_gravity(joint: Joint, load: Inertial) -> float:
-    """The largest force or torque of gravity on the joint at any coordinate [N or N m]."""
+def _gravity(joint: Joint, load: Inertial, pull: Array) -> float:
+    """Force or torque with which gravity (3,) opens the closed joint [N or N m]; negative when it closes it."""
     if joint.type is JointType.PRISMATIC:
-        return abs(_gravity(joint, load))
+        return float(load.mass * pull @ joint.axis)
+    return float(joint.axis @ np.cross(load.center - joint.origin, load.mass * pull))
+
+
+def _strongest_gravity(joint: Joint, load: Inertial, pull: Array) -> float:
+    """The largest force or torque of gravity (3,) on the joint at any coordinate [N or N m]."""
+    if joint.type is JointType.PRISMATIC:
+        return abs(_gravity(joint, load, pull))
     arm = np.cross(joint.axis, load.center - joint.origin)
-    return float(load.mass * np.linalg.norm(arm) * np.linalg.norm(np.cross(joint.axis, GRAVITY)))
+    return float(load.mass * np.linalg.norm(arm) * np.linalg.norm(np.cross(joint.axis, pull)))

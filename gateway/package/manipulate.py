@@ -131,12 +131,12 @@ def _demonstrate(simulation: MujocoCheck, tree: Articulation, index: int, bounds
     if not is_graspable(tree, index, grasp):
         return Demonstration(_result(tree, index, grasp, applicable=False), np.empty((0, len(tree))))
     first = _Attempt(simulation, tree, index, grasp, bounds, closed).run()
-    if first.result.opened >= LEAST_OPENED:
+    if not first.result.problems:
         return first
     others = open_coordinates(tree)
     others[index] = 0.0
     second = _Attempt(simulation, tree, index, grasp, bounds, others).run()
-    return second if second.result.opened > first.result.opened else first
+    return second if not second.result.problems or second.result.opened > first.result.opened else first
 
 
 def is_graspable(tree: Articulation, index: int, grasp: Grasp) -> bool:

@@ -25,6 +25,8 @@ from gateway.package.separate import Pieces
 
 SAMPLES = 48
 """Coordinates tried from the closed state to either limit."""
+FIRST_STEPS = 8
+"""What catches is trimmed at so many coordinates up to the first sample."""
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
 CATCH_GAP = 0.25
@@ -210,7 +212,7 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
     model = CollisionModel(asset, CATCH_GAP * clearance)
     catch = -CATCH_GAP * clearance / asset.diagonal
     for end in ends_of(asset.articulation, index):
-        for value in np.linspace(0.0, end, SAMPLES + 1)[1:]:
+        for value in relief_steps(end):
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
             while found := _obstacles(model.contacts(coordinates), asset, index, catch):
@@ -226,6 +228,13 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
         return asset
     note = f"collision shapes around {asset.articulation.links[index].name} were trimmed to let it move"
     return replace(asset, notes=(*asset.notes, note))
+
+
+def relief_steps(end: float) -> Array:
+    """(K,) coordinates from the closed state to a limit, denser at first: there parts that are a hair apart may hook
+    into each other, and the one that opens would drag the other along."""
+    first = end / SAMPLES
+    return np.concatenate([np.linspace(0.0, first, FIRST_STEPS + 1)[1:-1], np.linspace(first, end, SAMPLES)])
 
 
 def touching(model: CollisionModel, asset: Asset, index: int, value: float, depth: float) -> set[int]:

@@ -24,7 +24,7 @@ from gateway.package.matter import FILL, effective_density
 from gateway.package.mujoco_check import MujocoCheck
 from gateway.package.separate import Pieces
 from gateway.package.solids import solid_of
-from gateway.package.travel import drive_limits
+from gateway.package.travel import RELIEF, drive_limits, relieve
 from gateway.package.unblock import DRAWN, drawn_out, drive_freed, snapped, touches_by_design
 from gateway.package_job import package
 from gateway.plans import plan_to_json
@@ -101,6 +101,26 @@ def test_a_door_is_stopped_by_a_wall_beside_it() -> None:
     asset = build_asset(plan, [textured(body), *meshes[1:]], "cabinet")
     assert np.pi / 2 - 0.1 < asset.articulation.links[1].joint.upper < 1.9
     assert any("door" in note for note in asset.notes)
+
+
+def test_a_drawer_that_would_hook_into_its_neighbour_is_trimmed() -> None:
+    """Two ridges that pass each other in the first fiftieth of the drawer's way, and would hold on to each other."""
+    body = [box([-0.6, -1.0, -0.5], [0.6, 0.4, 0.4])]
+    drawer = [box([-0.5, 0.5, -0.3], [-0.01, 0.9, 0.5]), box([-0.011, 0.6, 0.398], [0.003, 0.8, 0.402])]
+    neighbour = [box([0.01, 0.5, -0.3], [0.5, 0.9, 0.5]), box([-0.003, 0.6, 0.405], [0.011, 0.8, 0.409])]
+    rail = replace(cabinet()[0].parts[2].joint, upper=0.6)
+    parts = (part("body", body[0]), part("drawer", drawer[0], 0, rail), part("neighbour", neighbour[0], 0, rail))
+    bare = raw_asset(Plan("x", 1.0, parts, CAMERA), [textured(own[0]) for own in (body, drawer, neighbour)])
+    solids = [[solid_of(Mesh(mesh.vertices, mesh.faces)) for mesh in own] for own in (body, drawer, neighbour)]
+    pieces = Pieces(solids, 1e-3)
+    asset = pieces.apply(bare)
+
+    def deepest(of: Asset) -> float:
+        model = CollisionModel(of)
+        return max(model.depth(np.array([0.0, value, 0.0])) for value in np.linspace(0.0, 0.02, 81))
+
+    assert deepest(asset) > 1e-3
+    assert deepest(relieve(asset, pieces, 1, 1e-3, RELIEF)) == 0.0
 
 
 def test_a_part_that_cannot_move_is_refused() -> None:

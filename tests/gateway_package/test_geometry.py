@@ -123,6 +123,17 @@ def test_a_flap_that_would_fall_open_is_held() -> None:
     assert flap.friction == pytest.approx(CATCH * 1.0 * 9.81 * 0.2, rel=1e-6)
 
 
+def test_a_button_on_a_flap_is_held_when_the_flap_lies_open() -> None:
+    """Closed, the button's way is level; open, gravity pulls it in."""
+    flap = Joint(JointType.REVOLUTE, np.array([0.0, 1, 0]), np.zeros(3), 0.0, np.pi / 2)
+    press = Joint(JointType.PRISMATIC, np.array([1.0, 0, 0]), np.zeros(3), 0.0, 0.005)
+    links = (Link("body", -1, Joint(JointType.FIXED)), Link("flap", 0, flap), Link("button", 1, press))
+    block = mesh_inertial(mesh(box([-0.1] * 3, [0.1] * 3)), 125.0)
+    held = joint_dynamics(Articulation(links), [block] * 3, 2, [2])
+    assert held.friction == pytest.approx(CATCH * block.mass * 9.81)
+    assert held.effort > 2 * held.friction
+
+
 def test_an_upright_door_is_not_held() -> None:
     door = dynamics_of(Joint(JointType.REVOLUTE, np.array([0.0, 0, 1]), np.zeros(3), 0.0, 1.5), [0.0, 0.3, 0.3])
     assert 0 < door.friction < 0.1
