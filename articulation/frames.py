@@ -43,10 +43,12 @@ class UrdfFrame:
     def joint(self, joint: Joint) -> Joint:
         """A joint in model space -> the same joint in the URDF frame, prismatic limits in metres."""
         length = self.scale if joint.type is JointType.PRISMATIC else 1.0
+        mimic = joint.mimic and replace(joint.mimic, offset=joint.mimic.offset * length)
         return replace(
             joint,
             axis=MODEL_TO_URDF @ joint.axis,
             origin=self.points(joint.origin),
             lower=joint.lower * length,
             upper=joint.upper * length,
+            mimic=mimic,
         )

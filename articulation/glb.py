@@ -16,6 +16,7 @@ from articulation.asset import Asset, link_origins
 from articulation.files import png
 from articulation.frames import MODEL_TO_URDF
 from articulation.joint import Joint, JointType
+from articulation.kinematics import coupled
 from articulation.typing import AnyArray, Array
 
 KEYFRAMES = 33
@@ -125,26 +126,28 @@ def _mesh(buffer: _Buffer, asset: Asset, index: int, origin: Array) -> dict[str,
 
 
 def _animation(buffer: _Buffer, asset: Asset, nodes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Every moving link from closed to its upper limit and back."""
+    """Every joint that moves by itself from closed to its upper limit and back, and what follows it."""
     opening = (1 - np.cos(np.linspace(0, 2 * np.pi, KEYFRAMES))) / 2
+    joints = [link.joint for link in asset.articulation]
+    upper = [2 * np.pi if joint.type is JointType.CONTINUOUS else joint.upper for joint in joints]
+    coordinates = coupled(asset.articulation, opening[:, None] * upper)
     times = buffer.array(np.linspace(0, SECONDS, KEYFRAMES), "SCALAR")
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
     for index in asset.articulation.moving:
         joint = asset.articulation.links[index].joint
-        values, path = _track(joint, opening, np.array(nodes[index + 1]["translation"]))
+        values, path = _track(joint, coordinates[:, index], np.array(nodes[index + 1]["translation"]))
         output = buffer.array(values, "VEC4" if path == "rotation" else "VEC3")
         channels.append({"sampler": len(samplers), "target": {"node": index + 1, "path": path}})
         samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
     return {"name": "open", "samplers": samplers, "channels": channels}
 
 
-def _track(joint: Joint, opening: Array, rest: Array) -> tuple[Array, str]:
-    """Keyframe values of one joint and the node property that they drive."""
-    upper = 2 * np.pi if joint.type is JointType.CONTINUOUS else joint.upper
+def _track(joint: Joint, coordinates: Array, rest: Array) -> tuple[Array, str]:
+    """Keyframe values of one joint from its coordinate at each keyframe, and the node property that they drive."""
     if joint.type is JointType.PRISMATIC:
-        return rest + (upper * opening)[:, None] * joint.axis, "translation"
-    half = (upper * opening)[:, None] / 2
+        return rest + coordinates[:, None] * joint.axis, "translation"
+    half = coordinates[:, None] / 2
     return np.concatenate([np.sin(half) * joint.axis, np.cos(half)], 1), "rotation"
 
 

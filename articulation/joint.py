@@ -36,6 +36,28 @@ class JointType(StrEnum):
         return self is not JointType.FIXED
 
 
+@dataclass(frozen=True)
+class Mimic:
+    """A joint that follows another: its coordinate is `multiplier` times the leader's, plus `offset`.
+
+    Attributes:
+        leader: name of the link whose joint leads; it follows none itself, and both turn, or both slide.
+        multiplier: negative for one that moves the other way.
+        offset: coordinate of the follower while the leader is closed, [rad] or the frame's length unit.
+
+    Raises:
+        InvalidArticulation: a number is not finite.
+    """
+
+    leader: str
+    multiplier: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite((self.multiplier, self.offset)).all():
+            raise InvalidArticulation("joint.mimic", f"must be finite, got {self.multiplier}, {self.offset}")
+
+
 @dataclass(frozen=True, eq=False)
 class Joint:
     """How a link moves against its parent.
@@ -47,6 +69,7 @@ class Joint:
         lower: lowest coordinate, [rad] for revolute, length unit for prismatic; 0 is the closed state.
         upper: highest coordinate, same unit.
         confidence: probability in [0, 1] that type, axis and origin are right.
+        mimic: what it follows; None for a joint that moves by itself.
 
     Raises:
         InvalidArticulation: a number is not finite, the axis is not of unit length, or the limits are swapped.
@@ -58,6 +81,7 @@ class Joint:
     lower: float = 0.0
     upper: float = 0.0
     confidence: float = 1.0
+    mimic: Mimic | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axis", np.asarray(self.axis, dtype=np.float64))

@@ -57,18 +57,29 @@ def link_poses(articulation: Articulation, coordinates: Array) -> Array:
 
     Args:
         articulation: L links.
-        coordinates: (..., L) [rad or length unit]; those of fixed links are ignored.
+        coordinates: (..., L) [rad or length unit]; those of fixed links, and of joints that follow others, are ignored.
 
     Returns:
         (..., L, 4, 4) pose of each link in the object frame.
     """
-    q = np.asarray(coordinates, dtype=np.float64)
+    q = coupled(articulation, coordinates)
     poses = np.empty((*q.shape, 4, 4))
     for index in articulation.order():
         link = articulation.links[index]
         motion = joint_motion(link.joint, q[..., index])
         poses[..., index, :, :] = motion if link.parent < 0 else poses[..., link.parent, :, :] @ motion
     return poses
+
+
+def coupled(articulation: Articulation, coordinates: Array) -> Array:
+    """The coordinates (..., L), those of joints that follow others set by their leaders."""
+    q = np.array(coordinates, dtype=np.float64)
+    place = {link.name: index for index, link in enumerate(articulation)}
+    for index, link in enumerate(articulation):
+        if link.joint.mimic:
+            q[..., index] = link.joint.mimic.multiplier * q[..., place[link.joint.mimic.leader]]
+            q[..., index] += link.joint.mimic.offset
+    return q
 
 
 def forward_kinematics(articulation: Articulation, q: Array) -> Array:

@@ -21,8 +21,12 @@ from articulation.typing import Array
 ARMATURE_FRACTION = 0.01
 """Inertia that MuJoCo adds to a joint, as a fraction of the link's own: keeps light knobs stable."""
 
-FRICTION_IMPEDANCE = "0.9999 0.9999 0.001"
-"""As rigid as MuJoCo allows: at 0.99 dry friction lets a part creep by a millimetre a second under its own weight."""
+RIGID = "0.9999 0.9999 0.001"
+"""Impedance, as large as MuJoCo allows: at 0.99 dry friction lets a part creep by a millimetre a second under its own
+weight, and a joint lag behind the one that it follows."""
+
+FOLLOWING = "0.004 1"
+"""Time constant [s], the least for our time step, and damping ratio of a joint that follows another."""
 
 
 def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:
@@ -58,6 +62,7 @@ def write_mjcf(asset: Asset, visuals: bool = True) -> bytes:
     for pair in asset.excluded:
         first, second = (asset.articulation.links[index].name for index in pair)
         etree.SubElement(contact, "exclude", body1=first, body2=second)
+    _write_equalities(mujoco, asset)
     _write_actuators(mujoco, asset)
     document: bytes = etree.tostring(mujoco, xml_declaration=True, encoding="utf-8", pretty_print=True)
     return document
@@ -89,7 +94,7 @@ def _write_body(
             axis=numbers(link.joint.axis),
             damping=number(body.dynamics.damping),
             frictionloss=number(body.dynamics.friction),
-            solimpfriction=FRICTION_IMPEDANCE,
+            solimpfriction=RIGID,
             armature=number(ARMATURE_FRACTION * body.inertial.mass * _squared_arm(asset, index)),
         )
         if link.joint.type is not JointType.CONTINUOUS:
@@ -122,10 +127,27 @@ def _write_inertial(body: etree._Element, inertial: Inertial, origin: Array) -> 
     )
 
 
+def _write_equalities(mujoco: etree._Element, asset: Asset) -> None:
+    """One constraint a joint that follows another."""
+    equality = etree.SubElement(mujoco, "equality")
+    for link in asset.articulation:
+        if mimic := link.joint.mimic:
+            etree.SubElement(
+                equality,
+                "joint",
+                joint1=f"{link.name}_joint",
+                joint2=f"{mimic.leader}_joint",
+                polycoef=numbers((mimic.offset, mimic.multiplier, 0.0, 0.0, 0.0)),
+                solref=FOLLOWING,
+                solimp=RIGID,
+            )
+
+
 def _write_actuators(mujoco: etree._Element, asset: Asset) -> None:
-    """One motor a moving joint; with no control the joint is passive."""
+    """One motor a joint that moves by itself; with no control the joint is passive."""
     actuators = etree.SubElement(mujoco, "actuator")
-    for index in asset.articulation.moving:
+    led = {index for index, link in enumerate(asset.articulation) if link.joint.mimic}
+    for index in sorted(set(asset.articulation.moving) - led):
         name, effort = asset.articulation.links[index].name, asset.bodies[index].dynamics.effort
         if effort > 0:
             etree.SubElement(

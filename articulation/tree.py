@@ -37,7 +37,8 @@ class Articulation:
     """A tree of 1 to 32 links; link 0 need not be the root, and a parent may follow its child.
 
     Raises:
-        InvalidArticulation: no or too many links, a bad or repeated name, a dangling parent, a cycle, not one root.
+        InvalidArticulation: no or too many links, a bad or repeated name, a dangling parent, a cycle, not one root, a
+            joint that follows one which it cannot.
     """
 
     links: tuple[Link, ...]
@@ -55,6 +56,21 @@ class Articulation:
             seen.add(link.name)
         if self.links[self.root].joint.type is not JointType.FIXED:
             raise InvalidArticulation(f"parts[{self.root}].joint.type", "the root must be fixed")
+        for index in range(len(self.links)):
+            self._check_mimic(index)
+
+    def _check_mimic(self, index: int) -> None:
+        joint, field = self.links[index].joint, f"parts[{index}].joint.mimic"
+        if joint.mimic is None:
+            return
+        leader = next((link.joint for link in self.links if link.name == joint.mimic.leader), None)
+        if leader is None:
+            raise InvalidArticulation(field, f"{joint.mimic.leader!r} names no link")
+        if leader.mimic is not None:
+            raise InvalidArticulation(field, f"{joint.mimic.leader!r} follows another joint itself")
+        alike = leader.type.rotates == joint.type.rotates
+        if not (joint.type.moves and leader.type.moves and alike):
+            raise InvalidArticulation(field, f"a {joint.type} joint cannot follow a {leader.type} one")
 
     def __len__(self) -> int:
         return len(self.links)

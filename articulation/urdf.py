@@ -8,7 +8,7 @@ confidences have no place in URDF. The limits of a continuous joint mean nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from lxml import etree
@@ -18,7 +18,7 @@ from articulation.asset import Asset, Inertial, JointDynamics, link_origins
 from articulation.errors import InvalidDocument
 from articulation.files import collision_path, visual_path
 from articulation.formatting import number, numbers
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from articulation.materials import MATERIALS
 from articulation.tree import Articulation, Link
 from articulation.typing import Array
@@ -171,6 +171,9 @@ def _write_joint(robot: etree._Element, link: Link, parent: str, dynamics: Joint
         limit.set("lower", number(link.joint.lower))
         limit.set("upper", number(link.joint.upper))
     etree.SubElement(joint, "dynamics", damping=number(dynamics.damping), friction=number(dynamics.friction))
+    if mimic := link.joint.mimic:
+        numbers_of = {"multiplier": number(mimic.multiplier), "offset": number(mimic.offset)}
+        etree.SubElement(joint, "mimic", {"joint": f"{mimic.leader}_joint", **numbers_of})
 
 
 def read_urdf(document: bytes) -> Urdf:
@@ -197,10 +200,13 @@ def read_urdf(document: bytes) -> Urdf:
         joints[child] = joint
     parents = [_link_index(joints[i], "parent", index) if i in joints else -1 for i in range(len(elements))]
     frames = _closed_frames(joints, parents)
+    moved = {_attribute(joint, "name"): _attribute(_child(joint, "child"), "link") for joint in joints.values()}
     links = []
     for position, element in enumerate(elements):
         joint_element = joints.get(position)
-        joint = Joint(JointType.FIXED) if joint_element is None else _read_joint(joint_element, frames[position])
+        joint = Joint(JointType.FIXED)
+        if joint_element is not None:
+            joint = replace(_read_joint(joint_element, frames[position]), mimic=_read_mimic(joint_element, moved))
         visual = element.find("visual")
         name = _attribute(element, "name")
         label = "" if visual is None else visual.get("name", "").removeprefix(f"{name}: ")
@@ -238,6 +244,18 @@ def _read_joint(element: etree._Element, frame: Array) -> Joint:
         limit = _child(element, "limit")
         lower, upper = (float(_vector(limit, side, 1, default=(0.0,))[0]) for side in ("lower", "upper"))
     return Joint(kind, frame[:3, :3] @ axis / length, frame[:3, 3], lower, upper)
+
+
+def _read_mimic(element: etree._Element, moved: dict[str, str]) -> Mimic | None:
+    """What a joint follows; `moved` has the name of the link that each joint moves, by the joint's."""
+    mimic = element.find("mimic")
+    if mimic is None:
+        return None
+    leader = _attribute(mimic, "joint")
+    if leader not in moved:
+        raise InvalidDocument(f"{_where(element)}: mimic {leader!r} names no joint")
+    multiplier, offset = (_vector(mimic, key, 1, (value,)) for key, value in (("multiplier", 1.0), ("offset", 0.0)))
+    return Mimic(moved[leader], float(multiplier[0]), float(offset[0]))
 
 
 def _read_link(element: etree._Element, joint: etree._Element | None, frame: Array) -> UrdfLink:

@@ -1,7 +1,8 @@
 """USD of an asset: links as rigid bodies with convex collision, masses, textures, and UsdPhysics joints.
 
 The stage is z up, in metres and kilograms. UsdPhysics wants revolute limits, and damping, in degrees. Joint friction
-has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`. The same pairs of links collide as in
+has no place in UsdPhysics; it is kept as the attribute `spark:jointFriction`. A joint that follows another has
+Newton's schema for that, `NewtonMimicAPI`, in degrees as well. The same pairs of links collide as in
 the MJCF: unless told otherwise, UsdPhysics lets the two bodies of a joint pass through each other, and lets bodies
 collide that fixed joints hold together. What a link is, and what it is made of, are semantic labels, for simulated
 cameras.
@@ -18,7 +19,7 @@ from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdPhysics, UsdSemantics, UsdShade,
 
 from articulation.asset import Asset, Body, Inertial, Mesh, TexturedMesh, link_origins
 from articulation.files import texture_path
-from articulation.joint import JointType
+from articulation.joint import JointType, Mimic
 from articulation.materials import MATERIALS
 from articulation.normals import corner_normals, face_normals
 from articulation.tree import Link
@@ -45,6 +46,8 @@ def write_usd(asset: Asset) -> bytes:
         parent = asset.articulation.links[link.parent] if link.parent >= 0 else None
         offset = origins[index] - (origins[link.parent] if parent else 0.0)
         _define_joint(stage, base, link, parent, asset.bodies[index], offset)
+        if link.joint.mimic:
+            _set_mimic(stage, base.AppendChild(JOINTS), link, link.joint.mimic)
     for pair in _never_colliding(asset):
         first, second = (base.AppendChild(asset.articulation.links[index].name) for index in pair)
         filtered = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(first))
@@ -220,3 +223,13 @@ def _define_joint(stage: Usd.Stage, base: Sdf.Path, link: Link, parent: Link | N
     drive.CreateMaxForceAttr(body.dynamics.effort)
     friction = prim.GetPrim().CreateAttribute("spark:jointFriction", Sdf.ValueTypeNames.Float)
     friction.Set(body.dynamics.friction)
+
+
+def _set_mimic(stage: Usd.Stage, joints: Sdf.Path, link: Link, mimic: Mimic) -> None:
+    """Make the link's joint, which is there already, follow its leader's."""
+    prim = stage.GetPrimAtPath(joints.AppendChild(f"{link.name}_joint"))
+    prim.AddAppliedSchema("NewtonMimicAPI")
+    prim.CreateRelationship("newton:mimicJoint", custom=False).AddTarget(joints.AppendChild(f"{mimic.leader}_joint"))
+    degrees = 180.0 / np.pi if link.joint.type.rotates else 1.0
+    for name, value in (("mimicCoef0", mimic.offset * degrees), ("mimicCoef1", mimic.multiplier)):
+        prim.CreateAttribute(f"newton:{name}", Sdf.ValueTypeNames.Float, custom=False).Set(value)
