@@ -34,8 +34,9 @@ STIFFNESS = 60.0
 OPEN_SECONDS = 3.0
 HOLD_SECONDS = 0.5
 """The hand waits at the end of its way before it lets go."""
-REST_SECONDS = 6.0
-"""A part that was let go comes to rest within this time: it stays, or swings back."""
+REST_SECONDS = 30.0
+"""A part that was let go comes to rest within this time: it stays, or swings back; a door whose hinge is out of plumb
+does that slowly."""
 CALM_SECONDS = 0.25
 """So long without motion is rest."""
 REST_SPEED = 0.02
@@ -46,6 +47,8 @@ GRASPABLE = 0.05
 """A hand opens what moves by so much where it is held, and turns on at least such a lever [m]: buttons are pressed and
 knobs turned by fingers."""
 FRAMES_PER_SECOND = 12
+LAST_FRAME = OPEN_SECONDS + HOLD_SECONDS + 1.0
+"""What comes later is not filmed [s]."""
 BROKEN = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 """MuJoCo's warnings of numbers that are not finite or much too large."""
 
@@ -97,7 +100,7 @@ class Demonstration:
 
     Attributes:
         result: what became of it.
-        path: (K, L) coordinates of all links, `FRAMES_PER_SECOND`; empty where nothing was tried.
+        path: (K, L) coordinates of all links, `FRAMES_PER_SECOND` of them up to `LAST_FRAME`; empty where nothing was tried.
     """
 
     result: Manipulation
@@ -260,7 +263,7 @@ class _Attempt:
 
     def _step(self) -> Array:
         """One step of time; (L,) the coordinates after it."""
-        if round(self._data.time * FRAMES_PER_SECOND) >= len(self._path):
+        if len(self._path) <= min(self._data.time, LAST_FRAME) * FRAMES_PER_SECOND:
             self._path.append(self._coordinates())
         mujoco.mj_step(self._model, self._data)
         bad = sum(int(self._data.warning[kind].number) for kind in BROKEN)
