@@ -1,6 +1,7 @@
 """Objects made by hand, in model space: a box cabinet with a door and a drawer."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import trimesh
@@ -47,3 +48,26 @@ def cabinet(solid_body: bool = False) -> tuple[Plan, list[TexturedMesh]]:
     rail = Joint(JointType.PRISMATIC, np.array([0.0, 0.0, 1.0]), np.zeros(3), 0.0, 0.6)
     parts = (part("body", body), part("door", door, 0, hinge), part("drawer", drawer, 0, rail))
     return Plan("storage_furniture", 1.0, parts, CAMERA), [textured(mesh) for mesh in (body, door, drawer)]
+
+
+def cupboard() -> tuple[Plan, list[TexturedMesh]]:
+    """A drawer behind a door that is hinged on the left."""
+    body = hollow([-0.6, -0.5, -0.5], [0.6, 0.5, 0.46], 0.05, 2)
+    door = box([-0.6, -0.5, 0.46], [0.6, 0.5, 0.5])
+    drawer = box([-0.4, -0.3, -0.3], [0.4, 0.3, 0.44])
+    hinge = Joint(JointType.REVOLUTE, np.array([0.0, -1.0, 0.0]), np.array([-0.6, 0.0, 0.5]), 0.0, 2.5)
+    rail = Joint(JointType.PRISMATIC, np.array([0.0, 0.0, 1.0]), np.zeros(3), 0.0, 0.5)
+    parts = (part("body", body), part("door", door, 0, hinge), part("drawer", drawer, 0, rail))
+    return Plan("storage_furniture", 1.0, parts, CAMERA), [textured(mesh) for mesh in (body, door, drawer)]
+
+
+def copy_with(folder: Path, target: Path, name: str, old: str, new: str) -> Path:
+    """A copy of an asset folder in `target`, one of its documents changed."""
+    for path in folder.rglob("*.*"):
+        copied = target / path.relative_to(folder)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
+    text = (folder / name).read_text()
+    assert old in text
+    (target / name).write_text(text.replace(old, new))
+    return target

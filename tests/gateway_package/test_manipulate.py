@@ -4,16 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from cabinets import box
-from test_write import copy_with
+from cabinets import box, copy_with, cupboard
 
 from articulation.joint import Joint, JointType
 from articulation.tree import Articulation, Link
 from articulation.typing import Array
+from gateway.package.build import build_asset
 from gateway.package.grasp import find_grasp, outermost, points_on
 from gateway.package.manipulate import LEAST_OPENED, Demonstration, Manipulation, demonstrate, is_graspable
 from gateway.package.validate import validate_by_hand
-from gateway.package.write import MJCF
+from gateway.package.write import MJCF, write_asset
 
 HINGE = Joint(JointType.REVOLUTE, np.array([0.0, 0.0, -1.0]), np.array([0.0, -0.3, 0.0]), 0.0, 2.0)
 """On the left edge of a front that faces +x."""
@@ -115,11 +115,18 @@ def test_a_drawer_behind_a_block_is_not_opened(folder: Path, tmp_path: Path) -> 
     assert "a hand opens drawer only" in " ".join(report.problems)
 
 
-def test_a_part_that_is_heavier_than_a_person_can_lift_is_not_opened(folder: Path, tmp_path: Path) -> None:
+def test_a_part_that_is_stiffer_than_a_person_is_strong_is_not_opened(folder: Path, tmp_path: Path) -> None:
     stiff = copy_with(folder, tmp_path, MJCF, 'type="slide"', 'type="slide" stiffness="20000"')
     drawer = demonstrate(stiff)[1].result
     assert drawer.force == pytest.approx(150.0)
     assert drawer.opened < 0.1
+
+
+def test_a_drawer_behind_a_door_needs_the_door_open(tmp_path: Path) -> None:
+    write_asset(build_asset(*cupboard(), "cupboard"), tmp_path)
+    door, drawer = (one.result for one in demonstrate(tmp_path))
+    assert (door.problems, door.needs_open) == ((), False)
+    assert (drawer.problems, drawer.needs_open) == ((), True)
 
 
 def test_a_part_that_drags_another_along_fails() -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from cabinets import copy_with
 
 from articulation.asset import Asset
 from articulation.urdf import MeshShape, read_urdf
@@ -35,17 +36,6 @@ def test_the_report_is_plain_data(report: ValidationReport, asset: Asset) -> Non
     data = report.to_json()
     assert data["ok"] is True
     assert data["links"][1]["mass"] == np.float64(f"{asset.bodies[1].inertial.mass:.10g}")
-
-
-def copy_with(folder: Path, target: Path, name: str, old: str, new: str) -> Path:
-    for path in folder.rglob("*.*"):
-        copied = target / path.relative_to(folder)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        copied.write_bytes(path.read_bytes())
-    text = (folder / name).read_text()
-    assert old in text
-    (target / name).write_text(text.replace(old, new))
-    return target
 
 
 def test_a_door_that_opens_inwards_is_found_out(folder: Path, tmp_path: Path) -> None:
