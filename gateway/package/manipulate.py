@@ -100,7 +100,7 @@ class Demonstration:
 
     Attributes:
         result: what became of it.
-        path: (K, L) coordinates of all links, `FRAMES_PER_SECOND` of them up to `LAST_FRAME`; empty where nothing was tried.
+        path: (K, L) coordinates of all links, `FRAMES_PER_SECOND` up to `LAST_FRAME`; empty where nothing was tried.
     """
 
     result: Manipulation
@@ -119,9 +119,9 @@ def demonstrate(folder: Path) -> tuple[Demonstration, ...]:
     tree = document.articulation
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/**/*.*")}
     simulation = MujocoCheck((folder / MJCF).read_bytes(), files, tree)
-    bounds = np.empty(simulation.model.nv)
+    bounds = np.full(simulation.model.nv, np.inf)
     for index, dof in simulation.dof.items():
-        bounds[dof] = TOO_FAST * document.links[index].dynamics.velocity
+        bounds[dof] = TOO_FAST * (document.links[index].dynamics.velocity or np.inf)
     return tuple(_demonstrate(simulation, tree, index, bounds) for index in tree.moving)
 
 
@@ -259,7 +259,7 @@ class _Attempt:
             self._step()
             still = (np.abs(self._data.qvel[dofs]) < REST_SPEED * ranges).all()
             calm = calm + self._model.opt.timestep if still else 0.0
-        self._stable = calm >= CALM_SECONDS
+        self._stable = self._stable and calm >= CALM_SECONDS
 
     def _step(self) -> Array:
         """One step of time; (L,) the coordinates after it."""
