@@ -11,7 +11,7 @@ from training.clutter import KINDS, Props, half_sides, things
 from training.lights import SPOTS, Lights
 from training.pose import rotation_about
 from training.primitives import Pattern
-from training.texture import among, constants
+from training.texture import among, constants, rows_of
 
 DRAWS = 256
 """Random numbers an image that its surroundings may take."""
@@ -180,7 +180,7 @@ def _shell_looks(chance: Chance) -> Tensor:
     hung = chance.pattern(_HUNG, 2)
     fabric = flat + Pattern.FABRIC.value
     pattern = torch.stack([floor, chance.pattern(_TOPS), fabric, wall, wall, flat, hung[:, 0], hung[:, 1]], 1)
-    (scale,) = constants(pattern, _SCALES)
+    (scale,) = constants(pattern, rows_of(_SCALES))
     scale = scale * chance.uniform(0.7, 1.5, 8)
     grain = torch.where(chance.likely(0.5, 1), 0.0, 2.0).expand_as(scale)
     gloss = chance.uniform(0, 0.35, 8) * torch.tensor([1.0, 1, 0, 0.3, 0.3, 1, 0.3, 0.3], device=base.device)

@@ -48,11 +48,9 @@ def _kernel(x_points, y_points, z_points, out, count, block: tl.constexpr):  # t
     green = tl.zeros([block], tl.float32)
     blue = tl.zeros([block], tl.float32)
     for corner in tl.static_range(8):
-        a: tl.constexpr = corner & 1
-        b: tl.constexpr = (corner >> 1) & 1
-        c: tl.constexpr = (corner >> 2) & 1
-        bits = _mixed(((i + a) * 374761393) ^ ((j + b) * 668265263) ^ ((k + c) * 1274126177))
-        weight = (u if a else 1 - u) * (v if b else 1 - v) * (w if c else 1 - w)
+        bits = ((i + corner % 2) * 374761393) ^ ((j + corner // 2 % 2) * 668265263) ^ ((k + corner // 4) * 1274126177)
+        bits = _mixed(bits)
+        weight = (u if corner % 2 else 1 - u) * (v if corner // 2 % 2 else 1 - v) * (w if corner // 4 else 1 - w)
         red += weight * (bits & 1023).to(tl.float32)
         green += weight * ((bits >> 10) & 1023).to(tl.float32)
         blue += weight * ((bits >> 20) & 1023).to(tl.float32)

@@ -12,21 +12,23 @@ from training.lights import Lights, environment
 from training.noise import vector_noise
 from training.primitives import LOOK_CHANNELS, Pattern
 from training.raycast import FAR
-from training.texture import albedo, among, constants, grain_frame
+from training.texture import albedo, among, constants, grain_frame, rows_of
 
 BEVEL = 0.012
 """Width [model units] over which shading rounds a box's edges."""
-_FINISHES = {
-    Pattern.PAINT: (0.0, 0.9, 0.85, 0.04, 30.0, 30.0, 0.02),
-    Pattern.PLASTIC: (0.0, 0.9, 0.85, 0.04, 90.0, 90.0, 0.05),
-    Pattern.WOOD: (0.0, 0.9, 0.85, 0.04, 60.0, 6.0, 0.05),
-    Pattern.PLANKS: (0.0, 0.9, 0.85, 0.04, 60.0, 6.0, 0.04),
-    Pattern.BRUSHED: (0.85, 0.45, 0.2, 0.04, 120.0, 3.0, 0.16),
-    Pattern.POLISHED: (1.0, 0.06, 0.0, 0.04, 30.0, 30.0, 0.0),
-    Pattern.FABRIC: (0.0, 1.0, 0.5, 0.03, 90.0, 90.0, 0.5),
-    Pattern.CONCRETE: (0.0, 1.0, 0.7, 0.03, 30.0, 30.0, 0.15),
-    Pattern.TILE: (0.0, 0.7, 0.9, 0.04, 10.0, 10.0, 0.02),
-}
+_FINISHES = rows_of(
+    {
+        Pattern.PAINT: (0.0, 0.9, 0.85, 0.04, 30.0, 30.0, 0.02),
+        Pattern.PLASTIC: (0.0, 0.9, 0.85, 0.04, 90.0, 90.0, 0.05),
+        Pattern.WOOD: (0.0, 0.9, 0.85, 0.04, 60.0, 6.0, 0.05),
+        Pattern.PLANKS: (0.0, 0.9, 0.85, 0.04, 60.0, 6.0, 0.04),
+        Pattern.BRUSHED: (0.85, 0.45, 0.2, 0.04, 120.0, 3.0, 0.16),
+        Pattern.POLISHED: (1.0, 0.06, 0.0, 0.04, 30.0, 30.0, 0.0),
+        Pattern.FABRIC: (0.0, 1.0, 0.5, 0.03, 90.0, 90.0, 0.5),
+        Pattern.CONCRETE: (0.0, 1.0, 0.7, 0.03, 30.0, 30.0, 0.15),
+        Pattern.TILE: (0.0, 0.7, 0.9, 0.04, 10.0, 10.0, 0.02),
+    }
+)
 """Metal, roughness without gloss and its fall with gloss, mirror-like share, cells a model unit across and along the
 grain of the unevenness of normals, and its height."""
 

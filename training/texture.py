@@ -66,7 +66,7 @@ def albedo(look: Tensor, local: Tensor, extent: Tensor) -> Tensor:
     board = among(pattern, Pattern.PLANKS)
     row, column = across.floor(), third.floor()
     shift = (row * 0.618 + column * 0.414) * board
-    coarse_along, coarse_across, fine_along, fine_across = constants(pattern, _CELLS)
+    coarse_along, coarse_across, fine_along, fine_across = constants(pattern, _CELL_ROWS)
     coarse, blotch, _ = vector_noise(
         along * coarse_along + 31 * shift, across * coarse_across + 17 * shift, third * coarse_across
     )
@@ -112,9 +112,13 @@ def grain_frame(vector: Tensor, axis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def constants(pattern: Tensor, values: Mapping[Pattern, tuple[float, ...]]) -> tuple[Tensor, ...]:
-    """Constants (...) of each point's pattern (...); a pattern that has none takes those of PAINT."""
-    rows = [values.get(kind, values[Pattern.PAINT]) for kind in Pattern]
+def rows_of(values: Mapping[Pattern, tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """Constants of all patterns in turn; a pattern that has none takes those of PAINT."""
+    return [values.get(kind, values[Pattern.PAINT]) for kind in Pattern]
+
+
+def constants(pattern: Tensor, rows: list[tuple[float, ...]]) -> tuple[Tensor, ...]:
+    """Constants (...) of each point's pattern (...), from `rows_of`."""
     return torch.tensor(rows, dtype=pattern.dtype, device=pattern.device)[pattern.long()].unbind(-1)
 
 
@@ -184,3 +188,6 @@ def _keypad(x: Tensor, y: Tensor, extent: Tensor) -> Tensor:
     inside = (column >= 0) & (column < 3) & (row >= 0) & (row < 5)
     button = ((column - column.floor() - 0.5).abs() < 0.32) & ((row - row.floor() - 0.5).abs() < 0.32)
     return torch.maximum(display, (inside & button).float())
+
+
+_CELL_ROWS = rows_of(_CELLS)
