@@ -16,6 +16,12 @@ from articulation.typing import Array, IntArray
 WELD = 1e-5
 """Vertices nearer to each other than about this are one [model units]."""
 
+MANY_FACES = 200_000
+"""Finer meshes are made coarser before they are decimated, which bounds its time and memory."""
+
+MOST_FACES = 10_000
+"""Of a proxy: some meshes, such as loose triangles or spikes, cannot be decimated, and are made coarser instead."""
+
 OUTLINE_TOLERANCE = 0.03
 """How far decimation may move an outermost point [model units]."""
 
@@ -101,13 +107,49 @@ def simplify(mesh: trimesh.Trimesh, max_faces: int) -> tuple[Array, IntArray]:
     Returns:
         (V, 3) vertices and (F, 3) faces.
     """
-    keys = np.round(np.asarray(mesh.vertices) / WELD).astype(np.int64)
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    vertices = np.asarray(mesh.vertices, dtype=np.float64)[first]
-    faces = inverse.reshape(-1)[np.asarray(mesh.faces)].astype(np.int64)
+    vertices, faces = welded(np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64), WELD)
+    vertices, faces = coarse(vertices, faces, MANY_FACES)
+    if len(faces) <= max_faces:
+        return vertices, faces
+    return coarse(*decimate(vertices, faces, max_faces), max(MOST_FACES, max_faces))
+
+
+def welded(vertices: Array, faces: IntArray, step: float) -> tuple[Array, IntArray]:
+    """Make one of all vertices that share a cell of a grid, and drop the faces that vanish; one at least stays.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3).
+        step: side of a cell.
+    """
+    first, inverse = distinct_rows(np.round(vertices / step).astype(np.int64))
+    faces = inverse[faces]
     distinct = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    faces = faces[distinct] if distinct.any() else faces
-    return (vertices, faces) if len(faces) <= max_faces else decimate(vertices, faces, max_faces)
+    return vertices[first], faces[distinct] if distinct.any() else faces[:1]
+
+
+def coarse(vertices: Array, faces: IntArray, most: int) -> tuple[Array, IntArray]:
+    """At most that many faces: (V, 3) vertices are joined in ever larger cells, and of (F, 3) faces alike one stays."""
+    step = np.ptp(vertices, axis=0).max() / 100
+    while len(faces) > most:
+        vertices, faces = welded(vertices, faces, step)
+        faces = faces[np.sort(distinct_rows(np.sort(faces, axis=1))[0])]
+        step *= 2
+    return vertices, faces
+
+
+def distinct_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """(N, 3) -> (M,) where each distinct row occurs first, in ascending order of rows, and (N,) which one each is.
+
+    The extents of the columns multiply to less than 2**63, so that a row is one number: sorting numbers is faster.
+    """
+    low = rows.min(0)
+    _, first, inverse = np.unique(
+        np.ravel_multi_index(tuple((rows - low).T), tuple(np.ptp(rows, axis=0) + 1)),
+        return_index=True,
+        return_inverse=True,
+    )
+    return first, inverse.reshape(-1)
 
 
 def decimate(vertices: Array, faces: IntArray, max_faces: int) -> tuple[Array, IntArray]:

@@ -35,6 +35,41 @@ def test_texture_seams_are_welded() -> None:
     assert (proxies.edge_neighbours(faces) >= 0).all()
 
 
+def loose_triangles(count: int) -> trimesh.Trimesh:
+    """Nothing that edge collapses can make smaller."""
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-1, 1, (count, 1, 3)) + 0.01 * rng.normal(size=(count, 3, 3))
+    return trimesh.Trimesh(corners.reshape(-1, 3), np.arange(3 * count).reshape(-1, 3), process=False)
+
+
+def test_what_cannot_be_decimated_is_made_coarser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "MOST_FACES", 500)
+    soup = loose_triangles(3000)
+    vertices, faces = proxies.simplify(soup, 100)
+    assert 100 < len(faces) <= 500
+    assert proxies.outline_error(soup.vertices, vertices) < 0.2
+
+
+def test_decimation_is_given_no_more_faces_than_it_can_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+
+    def decimate(vertices: np.ndarray, faces: np.ndarray, max_faces: int) -> tuple[np.ndarray, np.ndarray]:
+        given.append(len(faces))
+        return vertices, faces
+
+    monkeypatch.setattr(proxies, "MANY_FACES", 5000)
+    monkeypatch.setattr(proxies, "decimate", decimate)
+    fine = trimesh.creation.icosphere(subdivisions=5)
+    vertices, _ = proxies.simplify(fine, 300)
+    assert 300 < given[0] <= 5000
+    assert proxies.outline_error(fine.vertices, vertices) < proxies.OUTLINE_TOLERANCE
+
+
+@pytest.mark.slow
+def test_a_million_loose_triangles_become_a_few_thousand() -> None:
+    assert len(proxies.simplify(loose_triangles(10**6), 300)[1]) <= proxies.MOST_FACES
+
+
 def test_neighbours_equal_trimesh_adjacency() -> None:
     mesh = trimesh.creation.icosphere(subdivisions=2)
     ours = {
