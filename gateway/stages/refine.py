@@ -9,7 +9,7 @@ from gateway.plans import PATH, check_plan, openings, plan_to_json, require_join
 from gateway.quality import preset
 from gateway.stages import guide, shape
 from gateway.stages.work import Outcome, Work
-from serving.errors import DeadlineExceeded, StageFailed
+from serving.errors import DeadlineExceeded, InvalidImage, StageFailed
 from spark.convert import plan_to_proto
 from spark.v1 import refinement_service_pb2 as rpb
 
@@ -17,7 +17,8 @@ RESULT_PATH = "refine/result.json"
 TIME_SHARE = 0.8
 """Of the stage's time, what the optimisation may take; the rest is for its last steps and the way back."""
 
-UNREFINED = "Refinement did not answer in time: the joints are as planned."
+LATE = "Refinement did not answer in time: the joints are as planned."
+UNUSABLE = "Refinement could not use the images of the guide stage: the joints are as planned."
 PROGRESS_SECONDS = 0.5
 """Progress is stored for those who resume a watch, so it is thinned to this pace."""
 
@@ -26,7 +27,7 @@ async def run(work: Work) -> Outcome:
     """Write the refined `plan.json`, and losses and found openings as `refine/result.json`.
 
     The service has the time that is left of the stage. What it warns of goes to the caller; if it does not answer in
-    time, the planned joints stay.
+    time, or cannot use the images, the planned joints stay.
 
     Raises:
         StageFailed: the service ended without a result, or with one for other parts.
@@ -46,9 +47,9 @@ async def run(work: Work) -> Outcome:
     )
     try:
         result = await _result(work, request, end - time.monotonic())
-    except DeadlineExceeded:
+    except (DeadlineExceeded, InvalidImage) as error:
         require_joints(request.plan, work.options)
-        return Outcome([], warnings=[UNREFINED])
+        return Outcome([], warnings=[LATE if isinstance(error, DeadlineExceeded) else UNUSABLE])
     if result is None or len(result.plan.parts) != len(plan.parts):
         raise StageFailed("refinement ended without a result for every part", metadata={"stage": "refine"})
     refined = check_plan(result.plan)
@@ -71,6 +72,7 @@ async def _result(work: Work, request: rpb.RefineArticulationRequest, seconds: f
 
     Raises:
         DeadlineExceeded: there was no result within the seconds.
+        InvalidImage: the closed or the open image shows no object.
     """
     request.time_budget.FromNanoseconds(int(TIME_SHARE * seconds * 1e9))
     result: rpb.RefinementResult | None = None

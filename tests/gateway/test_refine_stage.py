@@ -6,7 +6,8 @@ import pytest
 from gateway_fixtures import Api, local_gateway, toy_settings
 from toy_services import ToyServices
 
-from gateway.stages.refine import UNREFINED
+from gateway.stages.refine import LATE, UNUSABLE
+from serving.errors import DeadlineExceeded, InvalidImage, SparkError
 from serving.status import from_status
 from spark.v1 import reconstruction_service_pb2 as pb
 
@@ -29,11 +30,18 @@ async def test_warnings_of_the_service_reach_the_caller_and_the_stage(api: Api, 
     assert list(done.warnings) == list(done.stages[-1].warnings) == ["It was cut short."]
 
 
-async def test_a_service_that_does_not_answer_in_time_leaves_the_planned_joints(api: Api, toys: ToyServices) -> None:
-    toys.board.refinement_late = True
+@pytest.mark.parametrize(
+    ("error", "warning"),
+    [(DeadlineExceeded("the toy is late"), LATE), (InvalidImage.at("open_image", "shows no object"), UNUSABLE)],
+    ids=["late", "blank"],
+)
+async def test_a_service_without_an_answer_leaves_the_planned_joints(
+    api: Api, toys: ToyServices, error: SparkError, warning: str
+) -> None:
+    toys.board.refinement_error = error
     done = await api.wait(await api.create())
     assert done.state == pb.RECONSTRUCTION_STATE_SUCCEEDED, done.error
-    assert list(done.warnings) == [UNREFINED]
+    assert list(done.warnings) == [warning]
     assert done.plan.parts[1].joint.origin.z == pytest.approx(0.5)  # the toy would have moved it
 
 
@@ -65,7 +73,7 @@ async def test_joints_that_are_sure_enough_are_not_refused(api: Api) -> None:
 
 
 async def test_planned_joints_that_were_not_refined_in_time_are_refused_too(api: Api, toys: ToyServices) -> None:
-    toys.board.refinement_late = True
+    toys.board.refinement_error = DeadlineExceeded("the toy is late")
     options = {"min_joint_confidence": 0.8, "doubtful_joints": pb.DOUBTFUL_JOINTS_REFUSE}
     failed = await api.wait(await api.create(**options))
     assert from_status(failed.error).reason == "JOINTS_DOUBTFUL"

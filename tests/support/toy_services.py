@@ -21,7 +21,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from articulation.camera import Camera
 from articulation.files import png
-from serving.errors import DeadlineExceeded, ImageRefused, ModelNotReady
+from serving.errors import ImageRefused, ModelNotReady, SparkError
 from serving.interceptors import SparkInterceptor
 from spark.v1 import articulation_pb2 as apb
 from spark.v1 import model_pb2
@@ -55,7 +55,7 @@ class Switchboard:
         versions: Triton's models and their versions.
         shared_memory_inputs: how many tensors came through shared memory.
         refinement_warning: what refinement warns of; nothing while empty.
-        refinement_late: whether refinement answers with the end of the call's time.
+        refinement_error: what refinement answers with.
         time_budget: what refinement was given last [s].
     """
 
@@ -65,7 +65,7 @@ class Switchboard:
         self.versions = {"part_dit": ["1", "2"], "texture": ["1"]}
         self.shared_memory_inputs = 0
         self.refinement_warning = ""
-        self.refinement_late = False
+        self.refinement_error: SparkError | None = None
         self.time_budget = 0.0
         self.cancelled: Counter[str] = Counter()
 
@@ -288,8 +288,8 @@ class ToyRefinement(rgrpc.RefinementServiceServicer):
     async def RefineArticulation(self, request, context):
         self.board.time_budget = request.time_budget.ToTimedelta().total_seconds()
         await self.board.arrive("refine")
-        if self.board.refinement_late:
-            raise DeadlineExceeded("the toy is late")
+        if self.board.refinement_error:
+            raise self.board.refinement_error
         assert len(request.part_meshes) == len(request.plan.parts) == len(request.opening)
         loss = float(np.abs(_pixels(request.closed_image) - _pixels(request.open_image).astype(float)).mean())
         for step in range(1, 6):
