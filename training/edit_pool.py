@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from services.vlm.edit_prompt import PlanTensors
 from training.draw import Split
 from training.edit_data import EditData, render_data
+from training.freshness import Freshness
 from training.library import Library
 
 CHUNK = 32
@@ -19,9 +19,6 @@ CHUNK = 32
 
 RENDER_SHARE = 0.4
 """Of a run's time that goes into new views at most."""
-
-MOST_SECONDS = 5.0
-"""Longest time at once, since compilation is no work that asks for new views."""
 
 
 class Pool:
@@ -37,11 +34,9 @@ class Pool:
     Attributes:
         data: the views.
         drawn: views rendered so far.
-        seconds: spent on that.
     """
 
     def __init__(self, library: Library, split: Split, views: int, size: int, seed: int, chunk: int = CHUNK) -> None:
-        started = time.monotonic()
         self._library = library
         self._split = split
         self._size = size
@@ -53,8 +48,12 @@ class Pool:
         self.drawn = chunk
         while self.drawn < len(self.data):
             self.renew()
-        self._resumed = self._now()
-        self.seconds = self._resumed - started
+        self._freshness = Freshness(RENDER_SHARE, library.device)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on views since the first of them."""
+        return self._freshness.seconds
 
     def renew(self) -> None:
         """Replace the oldest views."""
@@ -63,22 +62,12 @@ class Pool:
 
     def keep_fresh(self, views: int) -> None:
         """Render about `views` views, or as many as `RENDER_SHARE` allows after the work done since the last call."""
-        before = self._now()
-        end = before + min(RENDER_SHARE / (1 - RENDER_SHARE) * (before - self._resumed), MOST_SECONDS)
         enough = self.drawn + views
-        while self.drawn < enough and self._now() < end:
-            self.renew()
-        self._resumed = self._now()
-        self.seconds += self._resumed - before
+        self._freshness.keep(self.renew, lambda: self.drawn >= enough)
 
     def _render(self) -> EditData:
         rows = self._library.similar(self._chunk, self._choice)
         return render_data(self._library, rows, self._split, self._size, self._generator, self._rng)
-
-    def _now(self) -> float:
-        if self._library.device.type == "cuda":
-            torch.cuda.synchronize(self._library.device)
-        return time.monotonic()
 
 
 def _repeated(data: EditData, times: int) -> EditData:

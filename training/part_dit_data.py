@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from articulation.typing import Array
 from services.part_dit.vae import TripoSGVAEModel
 from training.camera import sample_cameras
 from training.draw import Split
+from training.freshness import Freshness
 from training.library import Library
 from training.part_dit_surface import frames, point_clouds, solids
 from training.render import Background, render
@@ -152,8 +152,7 @@ class Pool:
             self.kinds.append(Kind(members, count, share, size, (tokens, channels)))
         weights = np.array([kind.count * len(kind.members) for kind in self.kinds])
         self._weights = weights / weights.sum()
-        self._resumed = time.monotonic()
-        self.seconds = 0.0
+        self._freshness = Freshness(RENEW_SHARE, library.device)
 
     def __len__(self) -> int:
         return sum(kind.filled for kind in self.kinds)
@@ -170,21 +169,16 @@ class Pool:
 
     def fill(self, seconds: float = FILL_SECONDS) -> None:
         """Render until the pool is full, at most for so long once every kind has objects."""
-        end = self._now() + seconds
+        end = self._freshness.now() + seconds
         while any(kind.drawn == 0 for kind in self.kinds) or (
-            self._now() < end and any(kind.drawn < kind.capacity for kind in self.kinds)
+            self._freshness.now() < end and any(kind.drawn < kind.capacity for kind in self.kinds)
         ):
             self.renew()
-        self._resumed = self._now()
+        self._freshness = Freshness(RENEW_SHARE, self._library.device)
 
     def keep_fresh(self) -> None:
         """Render for as long as `RENEW_SHARE` allows after the work done since the last call."""
-        before = self._now()
-        end = before + RENEW_SHARE / (1 - RENEW_SHARE) * (before - self._resumed)
-        while self._now() < end:
-            self.renew()
-        self._resumed = self._now()
-        self.seconds += self._resumed - before
+        self._freshness.keep(self.renew)
 
     def renew(self) -> None:
         """Replace the oldest objects of the kind that has waited longest by new views of random ones."""
@@ -208,8 +202,3 @@ class Pool:
         pictures, part_pictures = images(scene, cameras, self._size)
         flat = (part_pictures, latents, frames(scene), scene.parent[scene.link_valid])
         return Batch(pictures, *(value.unflatten(0, (-1, count)) for value in flat))
-
-    def _now(self) -> float:
-        if self._library.device.type == "cuda":
-            torch.cuda.synchronize(self._library.device)
-        return time.monotonic()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 import numpy as np
 import torch
 
 from training.draw import Split
+from training.freshness import Freshness
 from training.library import Library
 from training.texture_data import TextureData, join, render_data
 from training.texture_paint import PAINTED, Painter
@@ -16,7 +16,7 @@ from training.texture_paint import PAINTED, Painter
 PIECES = 8
 """Data sets kept; objects of one are of about equal complexity, so that a batch must draw on several."""
 
-RENDER_SHARE = 0.35
+RENDER_SHARE = 0.5
 """Of a run's time that goes into new views."""
 
 
@@ -48,18 +48,20 @@ class Pool:
         for _ in range(PIECES):
             self._draw()
         self.data = join(self._pieces)
-        self._begun, self._spent = time.monotonic(), 0.0
+        self._freshness = Freshness(RENDER_SHARE, library.device)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on views since the first of them."""
+        return self._freshness.seconds
 
     def keep_fresh(self) -> None:
-        """Replace the oldest views, unless that has lately taken more than its share of the time."""
-        now = time.monotonic()
-        if self._spent > RENDER_SHARE * (now - self._begun):
-            return
+        """Replace the oldest views, as often as `RENDER_SHARE` of the time allows."""
+        self._freshness.keep(self._renew)
+
+    def _renew(self) -> None:
         self._draw()
         self.data = join(self._pieces)
-        if self._library.device.type == "cuda":
-            torch.cuda.synchronize(self._library.device)  # work that is only queued has not been spent yet
-        self._spent += time.monotonic() - now
 
     def _draw(self) -> None:
         rows = self._library.similar(self._objects, self._choice)

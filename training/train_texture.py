@@ -162,7 +162,7 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
             pool.keep_fresh()
         if watched and time.monotonic() - judged > JUDGE_SECONDS:
             averaged.load_state_dict(loop.ema_state_dict())
-            loop.log(watched.glance(averaged))
+            loop.log({**watched.glance(averaged), "parts": float(pool.drawn), "render_seconds": pool.seconds})
             judged = time.monotonic()
         return colour_loss(compute, pool.data, arguments.batch // world, arguments.queries, generator)
 
