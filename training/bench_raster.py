@@ -112,23 +112,25 @@ def soft_silhouette(sigma: float = SOFT_SIGMA, faces_per_pixel: int = SOFT_FACES
 
 def timed(draw: Draw, scene: Scene, size: int, seconds: float) -> tuple[float, float]:
     """Shortest forward and backward pass [s] of those that begin within `seconds`, at least one."""
+    device = scene.vertices.device
     forward = backward = math.inf
-    begin = time.perf_counter()
-    while math.isinf(forward) or time.perf_counter() - begin < seconds:
+    begin = _now(device)
+    while math.isinf(forward) or _now(device) - begin < seconds:
         vertices = scene.vertices.clone().requires_grad_()
-        start = _now(vertices)
+        start = _now(device)
         loss = draw(scene.proxies, vertices, scene.cameras, size).square().sum()
-        middle = _now(vertices)
+        middle = _now(device)
         loss.backward()
-        end = _now(vertices)
+        end = _now(device)
         forward, backward = min(forward, middle - start), min(backward, end - middle)
     return forward, backward
 
 
-def _now(tensor: Tensor) -> float:
-    """Seconds, after the device has done its work."""
-    if tensor.device.type == "cuda":
-        torch.cuda.synchronize()
+def _now(device: torch.device) -> float:
+    """Seconds after the device has done its work: of the CPU, which others may share, or by the clock."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
@@ -186,7 +188,7 @@ def compare(sizes: Sequence[int], seconds: float) -> None:
         ways["PyTorch3D, behind our seam"] = silhouette(backends.renderer(backends.Backend.PYTORCH3D))
     except ImportError:
         print("PyTorch3D is not installed: nothing to compare with")
-    print(f"cpu, 1 thread, {len(scene.proxies.faces)} faces")
+    print(f"cpu, 1 thread, CPU seconds, {len(scene.proxies.faces)} faces")
     print(f"{'size':>5} {'renderer':<26} {'forward s':>9} {'backward s':>10} {'times ours':>10}")
     for size in sizes:
         ours = None
