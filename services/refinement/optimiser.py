@@ -14,7 +14,7 @@ pictures; the result is then the best that was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -159,17 +159,24 @@ class Refinement:
         return state, confidence
 
     def _hasty_verdict(self, view: ClosedView, found: State, planned: State, chosen: Collection[int]) -> Verdict:
-        """On what a first round found that was cut short; joints that it had not come to are as planned."""
-        confidence = {index: planned.joints[index].confidence for index in self._moving}
+        """On what a first round found that was cut short, if it is better than the plan opened.
+
+        Joints that the round had not come to are as planned.
+        """
+        as_planned = Verdict(planned, (), {index: planned.joints[index].confidence for index in self._moving})
         if not chosen:
-            return Verdict(planned, (), confidence)
+            return as_planned
         for index in self._moving:
             if index not in chosen:
                 found = found.with_joint(index, planned.joints[index], planned.q[:, index])
         hasty = replace(self._schedule, settle_steps=0)
         verdict = Judgement(self._objective, self._plan, self._start, hasty).judge(view, found, planned)
+        before, after = self._losses(view, [planned, verdict.state])
+        if before <= after:
+            return as_planned
         changed = tuple(index for index in verdict.changed if index in chosen)
-        return Verdict(verdict.state, changed, confidence | {index: verdict.confidence[index] for index in chosen})
+        confidence = as_planned.confidence | {index: verdict.confidence[index] for index in chosen}
+        return Verdict(verdict.state, changed, confidence)
 
     def _refine_camera(self, start: Tensor) -> Generator[Progress, None, Tensor]:
         scale = self._tensor(np.array(CAMERA_SCALE))
@@ -222,13 +229,18 @@ class Refinement:
             parts[index] = replace(parts[index], joint=joint)
         return replace(self._plan, parts=tuple(parts), camera=Camera.from_array(camera.cpu().numpy()))
 
-    @torch.no_grad()
     def _total(self, camera: Tensor, state: State) -> float:
         """The objective of a camera and joints together, on the finest pictures."""
-        size = self._schedule.sizes[-1]
-        screws, q = pack([state], self._objective.proxies.vertices)
-        opened = self._objective.open_losses(self._objective.view(camera), screws, q, size).sum()
-        return float(opened) + float(self._objective.closed_loss(camera[None], size)[0])
+        with torch.no_grad():
+            closed = self._objective.closed_loss(camera[None], self._schedule.sizes[-1])[0]
+        return float(self._losses(self._objective.view(camera), [state])[0]) + float(closed)
+
+    @torch.no_grad()
+    def _losses(self, view: ClosedView, states: Sequence[State]) -> Array:
+        """(N,) objective of states, on the finest pictures, whether or not it is time to end."""
+        screws, q = pack(states, self._objective.proxies.vertices)
+        losses = self._objective.open_losses(view, screws, q, self._schedule.sizes[-1]).sum(1)
+        return np.asarray(losses.double().cpu().numpy())
 
     def _check(self) -> None:
         """Raises Stopped where the optimisation has to end."""
