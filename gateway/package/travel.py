@@ -7,6 +7,7 @@ that, the limit shrinks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -211,8 +212,8 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
     coordinates = np.zeros(len(asset.articulation))
     model = CollisionModel(asset, CATCH_GAP * clearance)
     catch = -CATCH_GAP * clearance / asset.diagonal
-    for end in ends_of(asset.articulation, index):
-        for value in relief_steps(end):
+    for values in relief_steps(ends_of(asset.articulation, index)):
+        for value in values:
             coordinates[index] = value
             poses = link_poses(asset.articulation, coordinates)
             while found := _obstacles(model.contacts(coordinates), asset, index, catch):
@@ -230,11 +231,11 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
     return replace(asset, notes=(*asset.notes, note))
 
 
-def relief_steps(end: float) -> Array:
-    """(K,) coordinates from the closed state to a limit, denser at first: there parts that are a hair apart may hook
-    into each other, and the one that opens would drag the other along."""
-    first = end / SAMPLES
-    return np.concatenate([np.linspace(0.0, first, FIRST_STEPS + 1)[1:-1], np.linspace(first, end, SAMPLES)])
+def relief_steps(ends: Sequence[float]) -> list[Array]:
+    """Coordinates from the closed state to each limit; then, with what may still be trimmed, finer ones up to the first
+    of these: there parts that are a hair apart may hook into each other, and one would drag the other along."""
+    whole = [np.linspace(0.0, end, SAMPLES + 1)[1:] for end in ends]
+    return whole + [np.linspace(0.0, values[0], FIRST_STEPS + 1)[1:-1] for values in whole]
 
 
 def touching(model: CollisionModel, asset: Asset, index: int, value: float, depth: float) -> set[int]:
