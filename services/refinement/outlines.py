@@ -14,9 +14,6 @@ from services.refinement.proxies import Proxies
 
 TINY = 1e-9
 
-MOST_FACES = 256
-"""Faces between neighbouring pixel centres, of which outlines are found."""
-
 
 def antialias(image: Tensor, face: Tensor, depth: Tensor, screen: Tensor, proxies: Proxies) -> Tensor:
     """Blend the pixels on both sides of every outline.
@@ -70,65 +67,29 @@ def _crossings(
     batch, row, column = (one != two).nonzero(as_tuple=True)
     start = (batch * size + row) * size + column
     flat_face, flat_depth = face.flatten(), depth.flatten()
-    forward = flat_depth[start] < flat_depth[start + stride]
-    here, fixed = (column, row) if along == 0 else (row, column)
-    origin = torch.stack([here + (~forward).long(), fixed], -1)
-    nearer = flat_face[torch.where(forward, start, start + stride)]
+    nearer_pixel = torch.where(flat_depth[start] < flat_depth[start + stride], start, start + stride)
+    nearer = flat_face[nearer_pixel]
 
-    # Screen coordinates along the segment and across it.
-    turned = screen if along == 0 else screen.flip(-1)
-    pair, edge = _sheet_ends(turned, outline, proxies, batch, nearer, origin, forward)
-    begin, end = turned[batch[pair, None], edge].unbind(1)
-    run, rise = (end - begin).unbind(-1)
+    # The edge may belong to a face beside the visible one, on the same sheet, of which no pixel centre shows anything.
+    beside = torch.where(outline[batch, nearer], nearer[:, None], proxies.neighbours[nearer])
+    sheet = torch.cat([nearer[:, None], beside], 1)
+    corner = screen[batch[:, None, None], proxies.faces[sheet]]
+    begin, end = corner.flatten(1, 2), corner.roll(-1, 2).flatten(1, 2)
+    across = 1 - along
+    here, fixed = (column, row) if along == 0 else (row, column)
+    rise, run = end[..., across] - begin[..., across], end[..., along] - begin[..., along]
     steep = rise.abs() >= run.abs()
-    pair, begin, run, rise = pair[steep], begin[steep], run[steep], rise[steep]
-    fraction = (fixed[pair] - begin[:, 1]) / torch.where(rise.abs() < TINY, torch.full_like(rise, TINY), rise)
-    distance = begin[:, 0] + fraction * run - here[pair]
-    start = start[pair]
+    fraction = (fixed[:, None] - begin[..., across]) / torch.where(rise.abs() < TINY, torch.full_like(rise, TINY), rise)
+    distance = begin[..., along] + fraction * run - here[:, None]
+    met = steep & (fraction >= 0) & (fraction <= 1) & (distance >= 0) & (distance <= 1)
+    crosses = met & outline[batch[:, None], sheet].flatten(1)
+
+    found = crosses.any(1)
+    edge = crosses.to(torch.uint8).argmax(1)
+    start = start[found]
+    distance = distance[found].gather(1, edge[found, None])[:, 0]
     # A pixel reaches 1/2 to both sides of its centre: the edge cuts the second pixel beyond 1/2, else the first.
     cuts_second = distance.detach() > 0.5
     pixel = torch.where(cuts_second, start + stride, start)
     other = torch.where(cuts_second, start, start + stride)
     return pixel, other, (distance - 0.5).abs()
-
-
-@torch.no_grad()
-def _sheet_ends(
-    screen: Tensor, outline: Tensor, proxies: Proxies, batch: Tensor, face: Tensor, origin: Tensor, forward: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Walk from face to face, from a pixel centre to the one beside it, until the surface ends or turns away.
-
-    Faces may be much smaller than a pixel: the outline then belongs to none that a pixel shows.
-
-    Args:
-        screen: (B, V, 2) coordinates along the walk and across it. outline: (B, F, 3).
-        batch: (N,) picture. face: (N,) where the walk begins. origin: (N, 2) pixel where it begins.
-        forward: (N,) bool whether coordinates grow along the walk.
-
-    Returns:
-        (M,) which of the N walks met an outline, and (M, 2) the vertices of that edge.
-    """
-    walk = torch.arange(len(face), device=face.device)
-    before = torch.full_like(face, -2)
-    walks, edges = [walk[:0]], [proxies.faces[:0, :2]]
-    for _ in range(MOST_FACES):
-        begin = proxies.faces[face]
-        end = begin.roll(-1, 1)
-        first = screen[batch[walk, None], begin] - origin[walk, None]
-        second = first.roll(-1, 1)
-        height, next_height = first[..., 1], second[..., 1]
-        # Half-open, so that faces on both sides of an edge or round a vertex agree.
-        crossed = ((height <= 0) != (next_height <= 0)) & (proxies.neighbours[face] != before[:, None])
-        place = first[..., 0] + height / (height - next_height) * (second[..., 0] - first[..., 0])
-        reach = torch.where(crossed, torch.where(forward[walk, None], place, -place), -torch.inf)
-        reach, exit_edge = reach.max(1)
-        within = reach.isfinite() & (reach <= 1)
-        ends = within & outline[batch[walk], face, exit_edge]
-        walks.append(walk[ends])
-        edges.append(torch.stack([begin[ends, exit_edge[ends]], end[ends, exit_edge[ends]]], -1))
-        goes_on = within & ~ends
-        before, face = face[goes_on], proxies.neighbours[face, exit_edge][goes_on]
-        walk = walk[goes_on]
-        if not len(walk):
-            break
-    return torch.cat(walks), torch.cat(edges)
