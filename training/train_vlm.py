@@ -175,7 +175,7 @@ class Best:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = training_parser(__doc__, objects=400_000)
     parser.add_argument("--batch", type=int, default=256, help="views a step and process")
-    parser.add_argument("--fresh", type=float, default=16, help="new views a step and process; may be below 1")
+    parser.add_argument("--fresh", type=float, default=48, help="new views a step and process; may be below 1")
     parser.add_argument("--chunk", type=int, default=80, help="views photographed at a time")
     parser.add_argument("--ring", type=int, default=24_576, help="latest views kept, a process")
     parser.add_argument("--exam", type=int, default=768, help="held-out objects")
