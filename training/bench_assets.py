@@ -48,6 +48,7 @@ from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.evaluate import NOT_SERVING
+from training.whole_file import written_whole
 
 app = typer.Typer(add_completion=False)
 
@@ -147,10 +148,8 @@ class Bench:
             return None
         withheld, report = (run, None) if isinstance(run, str) else check(run)
         found = Checked(subject.name, subject.spec.category, fingerprint, withheld, report)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(_CHECKED.dump_json(found, indent=1))
-        part.rename(path)
+        with written_whole(path) as part:
+            part.write_bytes(_CHECKED.dump_json(found, indent=1))
         return found
 
     def _run(self, subject: Subject) -> Run | str | None:

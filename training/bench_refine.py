@@ -41,6 +41,7 @@ from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.evaluate import NOT_SERVING
 from training.refine_cases import CameraError, JointError, Trial, errors, with_own_shapes, with_true_shapes
+from training.whole_file import written_whole
 
 PAPER = "The paper, on its own data: axis 18.0 -> 9.0 degrees, pivot 0.239 -> 0.165, types right 0.80 -> 0.95 (means)."
 
@@ -127,10 +128,8 @@ class Bench:
         true_shapes = known.true_shapes if known else outcome(with_true_shapes(subject))
         own_shapes = outcome(with_own_shapes(subject, run)) if run else None
         found = Refined(subject.name, fingerprint, true_shapes, own_shapes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(_REFINED.dump_json(found, indent=1))
-        part.rename(path)
+        with written_whole(path) as part:
+            part.write_bytes(_REFINED.dump_json(found, indent=1))
         return found
 
     def _run(self, subject: Subject) -> Run | None:

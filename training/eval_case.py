@@ -23,6 +23,7 @@ from training.objects import CATEGORIES, generate
 from training.preview import photograph, photograph_view
 from training.scoring import Scores
 from training.spec import ObjectSpec
+from training.whole_file import written_whole
 
 SEED_STRIDE = 1_000_000
 """Objects of one evaluation seed lie this far from the next one's."""
@@ -125,10 +126,8 @@ class CaseFolder:
 
     def save(self, case: Case) -> None:
         """Write the case, whole or not at all."""
-        path = self._folder / f"{case.name}.json"
-        part = path.with_suffix(".part")
-        part.write_bytes(_CASES.dump_json(case, indent=1))
-        part.rename(path)
+        with written_whole(self._folder / f"{case.name}.json") as part:
+            part.write_bytes(_CASES.dump_json(case, indent=1))
 
     def save_run(self, subject: Subject, run: Run) -> None:
         """Write the run's files, whole or not at all."""

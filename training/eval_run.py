@@ -25,6 +25,7 @@ from gateway.plans import PATH, plan_from_json
 from gateway.stages import guide, shape, texture
 from gateway.stages.work import INPUT_PATH
 from spark.v1 import reconstruction_service_pb2 as pb
+from training.whole_file import written_whole
 
 RECONSTRUCTION = "reconstruction.json"
 ASSET_FILES = ("asset/preview.png", "asset/report.json")
@@ -68,11 +69,9 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write a zip file, whole or not at all."""
-        part = path.with_suffix(".part")
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, data in self.files.items():
                 archive.writestr(name, data)
-        part.rename(path)
 
     def reconstruction(self) -> pb.Reconstruction:
         return json_format.Parse(self.files[RECONSTRUCTION], pb.Reconstruction())

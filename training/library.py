@@ -23,6 +23,7 @@ from services.vlm.plan_format import dumps, to_document
 from training.draw import Split
 from training.objects import CATEGORIES, ObjectSpec, generate
 from training.scene import Scene, pack
+from training.whole_file import written_whole
 
 CHUNK = 512
 """Objects that a process generates at a time."""
@@ -156,9 +157,8 @@ def cached_library(
         return _load(path)
     library = build_library(seeds, split, processes, documents=documents)
     if path is not None:
-        partial_file = path.with_suffix(".partial")
-        torch.save({x.name: getattr(library, x.name) for x in fields(library)}, partial_file)
-        partial_file.rename(path)
+        with written_whole(path) as part:
+            torch.save({x.name: getattr(library, x.name) for x in fields(library)}, part)
     return library
 
 

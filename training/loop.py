@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from training.muon import BatchedMuon
+from training.whole_file import written_whole
 
 FLAT_FRACTION = 0.4
 """Share of the total time at full learning rate; the rest decays linearly to zero."""
@@ -152,9 +153,8 @@ class Loop:
             "step": self.step,
             "elapsed": self.elapsed,
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(content, partial)
-        partial.rename(self.checkpoint)
+        with written_whole(self.checkpoint) as part:
+            torch.save(content, part)
 
     def _resume(self, module: nn.Module) -> None:
         device = next(module.parameters()).device

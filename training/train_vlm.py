@@ -35,6 +35,7 @@ from training.vlm_folder import same_model, write_folder
 from training.vlm_loss import Student, plan_loss, soft_targets
 from training.vlm_model import TOY, Layout, ModelSize, build_model, layout, patches
 from training.vlm_tokenizer import build_tokenizer
+from training.whole_file import written_whole
 
 EXAM_SECONDS = 240.0
 """Between exams."""
@@ -167,9 +168,8 @@ class Best:
         """Keep the result if it is better."""
         if not self._content or result.quality > self._content["result"]["quality"]:
             self._content = {"result": vars(result), "step": step}
-            partial = self._path.with_suffix(".partial")
-            torch.save(self._content, partial)
-            partial.rename(self._path)
+            with written_whole(self._path) as part:
+                torch.save(self._content, part)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
