@@ -10,7 +10,9 @@ from serving.errors import InvalidImage, InvalidRequest
 from spark.v1 import articulation_pb2
 from spark.v1 import refinement_service_pb2 as pb
 
-GREY = png(np.full((32, 32, 3), 99, dtype=np.uint8))
+GREY = png(np.pad(np.full((24, 24, 3), 99, dtype=np.uint8), ((4, 4), (4, 4), (0, 0)), constant_values=255))
+"""An object on white."""
+
 MASK = png(np.full((32, 32, 3), 255, dtype=np.uint8))
 PIXELS = 2048 * 2048
 
