@@ -16,9 +16,6 @@ from training.texture_paint import PAINTED, Painter
 PIECES = 8
 """Data sets kept; objects of one are of about equal complexity, so that a batch must draw on several."""
 
-RENDER_SHARE = 0.5
-"""Of a run's time that goes into new views."""
-
 
 class Pool:
     """The latest views of a library's objects.
@@ -28,6 +25,7 @@ class Pool:
         objects: pictured together; `PIECES` times as many are kept.
         size: of the guide's pictures.
         seed: of everything random.
+        share: of the time that goes into new views.
         painter: of the guide's pictures of `PAINTED` of the objects; without one all are the true ones.
 
     Attributes:
@@ -36,8 +34,9 @@ class Pool:
     """
 
     def __init__(
-        self, library: Library, split: Split, objects: int, size: int, seed: int, painter: Painter | None = None
-    ) -> None:
+        self, library: Library, split: Split, objects: int, size: int, seed: int, share: float,
+        painter: Painter | None = None,
+    ) -> None:  # fmt: skip
         self.drawn = 0
         self._painter = painter
         self._library, self._split, self._objects, self._size = library, split, objects, size
@@ -48,7 +47,7 @@ class Pool:
         for _ in range(PIECES):
             self._draw()
         self.data = join(self._pieces)
-        self._freshness = Freshness(RENDER_SHARE, library.device)
+        self._freshness = Freshness(share, library.device)
 
     @property
     def seconds(self) -> float:
@@ -56,7 +55,7 @@ class Pool:
         return self._freshness.seconds
 
     def keep_fresh(self) -> None:
-        """Replace the oldest views, as often as `RENDER_SHARE` of the time allows."""
+        """Replace the oldest views, as often as their share of the time allows."""
         self._freshness.keep(self._renew)
 
     def _renew(self) -> None:

@@ -149,7 +149,7 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
     )
     seed = loop.step * world + rank
     painter = Painter.load(arguments.editor, device) if arguments.editor else None
-    pool = Pool(library, Split.TRAIN, arguments.pictured, model.image_size, seed, painter)
+    pool = Pool(library, Split.TRAIN, arguments.pictured, model.image_size, seed, arguments.fresh, painter)
     print(f"{len(pool.data)} parts pictured after {time.monotonic() - started:.0f} s", flush=True)
     watched = HeldOut(Split.VAL, arguments.watch, model.image_size, device, 1, painter) if loop.is_main else None
     generator = torch.Generator(device).manual_seed(seed)
@@ -185,6 +185,7 @@ def _train(arguments: argparse.Namespace, device: torch.device, rank: int, world
         "objects": len(library),
         "parts": pool.drawn * world,
         "painted": PAINTED if painter else 0.0,
+        "fresh": arguments.fresh,
         "batch": arguments.batch,
         "queries": arguments.queries,
         "walked_around": min(arguments.judge, WALKED_AROUND),
@@ -216,6 +217,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
     parser.add_argument("--editor", type=Path, help="folder of the image editor that paints the guide's pictures")
     parser.add_argument("--pictured", type=int, default=192, help="objects pictured together")
+    parser.add_argument("--fresh", type=float, default=0.5, help="share of the time that goes into new views")
     parser.add_argument("--lr", type=float, default=4e-5, help="of the matrices")
     parser.add_argument("--watch", type=int, default=64, help="validation objects judged during training")
     parser.add_argument("--judge", type=int, default=256, help="held-out objects of each split for the model card")
@@ -224,7 +226,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.compile is None:
         arguments.compile = arguments.device.startswith("cuda")
     if arguments.toy:
-        arguments.compile, arguments.processes, arguments.pictured = False, 1, 1
+        arguments.compile, arguments.processes, arguments.pictured, arguments.fresh = False, 1, 1, 0.1
         arguments.batch, arguments.queries, arguments.watch, arguments.judge = 16, 128, 1, 2
     return arguments
 

@@ -123,7 +123,7 @@ def test_equal_seeds_paint_equal_pictures(painter: Painter, library: Library, da
 
 
 def test_a_pool_with_a_painter_holds_painted_and_true_pictures(painter: Painter, library: Library) -> None:
-    data = Pool(library, Split.VAL, 2, 8, seed=0, painter=painter).data
+    data = Pool(library, Split.VAL, 2, 8, seed=0, share=0.5, painter=painter).data
     assert 0.5 < data.painted.float().mean() < 1
 
 

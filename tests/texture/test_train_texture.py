@@ -116,7 +116,7 @@ def test_joined_views_keep_their_objects(data: TextureData) -> None:
 
 
 def test_pool_renews_its_views_a_piece_at_a_time(library: Library) -> None:
-    pool = Pool(library, Split.VAL, 1, 16, seed=0)
+    pool = Pool(library, Split.VAL, 1, 16, seed=0, share=0.5)
     before = pool.data.photograph
     pool.keep_fresh()
     assert len(pool.data.photograph) == PIECES
