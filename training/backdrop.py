@@ -29,11 +29,11 @@ _WALLS = {
     Pattern.PAINT: 0.55, Pattern.CONCRETE: 0.15, Pattern.TILE: 0.12, Pattern.FABRIC: 0.12, Pattern.SLATS: 0.06,
 }  # fmt: skip
 _HUNG = {Pattern.LAMP: 0.35, Pattern.PAINT: 0.4, Pattern.MARBLE: 0.25}
-_SCALES = {
+_SCALES = rows_of({
     Pattern.PAINT: (1.5,), Pattern.PLANKS: (5.0,), Pattern.TILE: (2.8,), Pattern.FABRIC: (35.0,),
     Pattern.CONCRETE: (2.0,), Pattern.STONE: (18.0,), Pattern.MARBLE: (2.0,), Pattern.WOOD: (10.0,),
     Pattern.SLATS: (2.5,),
-}  # fmt: skip
+})  # fmt: skip
 """Repeats a model unit."""
 
 
@@ -180,7 +180,7 @@ def _shell_looks(chance: Chance) -> Tensor:
     hung = chance.pattern(_HUNG, 2)
     fabric = flat + Pattern.FABRIC.value
     pattern = torch.stack([floor, chance.pattern(_TOPS), fabric, wall, wall, flat, hung[:, 0], hung[:, 1]], 1)
-    (scale,) = constants(pattern, rows_of(_SCALES))
+    (scale,) = constants(pattern, _SCALES)
     scale = scale * chance.uniform(0.7, 1.5, 8)
     grain = torch.where(chance.likely(0.5, 1), 0.0, 2.0).expand_as(scale)
     gloss = chance.uniform(0, 0.35, 8) * torch.tensor([1.0, 1, 0, 0.3, 0.3, 1, 0.3, 0.3], device=base.device)
