@@ -6,7 +6,7 @@ import numpy as np
 
 from articulation.camera import Camera
 from articulation.errors import InvalidArticulation
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from articulation.plan import Box, Plan, PlannedPart
 from articulation.typing import Array
 from spark.v1 import articulation_pb2 as pb
@@ -28,6 +28,38 @@ def _vector_from_proto(message: pb.Vector3) -> Array:
     return np.array([message.x, message.y, message.z])
 
 
+def _joint_to_proto(joint: Joint) -> pb.Joint:
+    mimic = joint.mimic and pb.Mimic(
+        leader=joint.mimic.leader, multiplier=joint.mimic.multiplier, offset=joint.mimic.offset
+    )
+    return pb.Joint(
+        type=_TYPE_TO_PROTO[joint.type],
+        axis=_vector_to_proto(joint.axis),
+        origin=_vector_to_proto(joint.origin),
+        lower=joint.lower,
+        upper=joint.upper,
+        confidence=joint.confidence,
+        mimic=mimic,
+    )
+
+
+def _joint_from_proto(joint: pb.Joint) -> Joint:
+    return Joint(
+        type=_TYPE_FROM_PROTO[joint.type],
+        axis=_vector_from_proto(joint.axis),
+        origin=_vector_from_proto(joint.origin),
+        lower=joint.lower,
+        upper=joint.upper,
+        confidence=joint.confidence,
+        mimic=_mimic_from_proto(joint.mimic) if joint.HasField("mimic") else None,
+    )
+
+
+def _mimic_from_proto(mimic: pb.Mimic) -> Mimic:
+    multiplier = mimic.multiplier if mimic.HasField("multiplier") else 1.0
+    return Mimic(mimic.leader, multiplier, mimic.offset)
+
+
 def plan_to_proto(plan: Plan) -> pb.ArticulationPlan:
     azimuth, elevation, distance, fov, shift_u, shift_v = (float(x) for x in plan.camera.to_array())
     return pb.ArticulationPlan(
@@ -45,14 +77,7 @@ def plan_to_proto(plan: Plan) -> pb.ArticulationPlan:
                 box=pb.Box(
                     center=_vector_to_proto(part.box.center), half_extent=_vector_to_proto(part.box.half_extent)
                 ),
-                joint=pb.Joint(
-                    type=_TYPE_TO_PROTO[part.joint.type],
-                    axis=_vector_to_proto(part.joint.axis),
-                    origin=_vector_to_proto(part.joint.origin),
-                    lower=part.joint.lower,
-                    upper=part.joint.upper,
-                    confidence=part.joint.confidence,
-                ),
+                joint=_joint_to_proto(part.joint),
                 material=part.material,
                 caption=part.caption,
                 confidence=part.confidence,
@@ -85,14 +110,7 @@ def _part_from_proto(index: int, part: pb.Part) -> PlannedPart:
             label=part.label,
             parent=part.parent_index,
             box=Box(_vector_from_proto(part.box.center), _vector_from_proto(part.box.half_extent)),
-            joint=Joint(
-                type=_TYPE_FROM_PROTO[part.joint.type],
-                axis=_vector_from_proto(part.joint.axis),
-                origin=_vector_from_proto(part.joint.origin),
-                lower=part.joint.lower,
-                upper=part.joint.upper,
-                confidence=part.joint.confidence,
-            ),
+            joint=_joint_from_proto(part.joint),
             material=part.material,
             caption=part.caption,
             confidence=part.confidence,

@@ -55,21 +55,33 @@ class Camera(_message.Message):
     shift_v: float
     def __init__(self, azimuth: _Optional[float] = ..., elevation: _Optional[float] = ..., distance: _Optional[float] = ..., fov: _Optional[float] = ..., shift_u: _Optional[float] = ..., shift_v: _Optional[float] = ...) -> None: ...
 
+class Mimic(_message.Message):
+    __slots__ = ("leader", "multiplier", "offset")
+    LEADER_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    leader: str
+    multiplier: float
+    offset: float
+    def __init__(self, leader: _Optional[str] = ..., multiplier: _Optional[float] = ..., offset: _Optional[float] = ...) -> None: ...
+
 class Joint(_message.Message):
-    __slots__ = ("type", "axis", "origin", "lower", "upper", "confidence")
+    __slots__ = ("type", "axis", "origin", "lower", "upper", "confidence", "mimic")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     AXIS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     LOWER_FIELD_NUMBER: _ClassVar[int]
     UPPER_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MIMIC_FIELD_NUMBER: _ClassVar[int]
     type: JointType
     axis: Vector3
     origin: Vector3
     lower: float
     upper: float
     confidence: float
-    def __init__(self, type: _Optional[_Union[JointType, str]] = ..., axis: _Optional[_Union[Vector3, _Mapping]] = ..., origin: _Optional[_Union[Vector3, _Mapping]] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., confidence: _Optional[float] = ...) -> None: ...
+    mimic: Mimic
+    def __init__(self, type: _Optional[_Union[JointType, str]] = ..., axis: _Optional[_Union[Vector3, _Mapping]] = ..., origin: _Optional[_Union[Vector3, _Mapping]] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., confidence: _Optional[float] = ..., mimic: _Optional[_Union[Mimic, _Mapping]] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("name", "label", "parent_index", "box", "joint", "material", "caption", "confidence")
