@@ -11,10 +11,10 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check format protos bench bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: $(READY) ## create .venv with pinned dependencies
 
@@ -59,6 +59,11 @@ bench-refine: OUT = out/refine
 bench-refine: $(READY) ## how much refinement repairs on N test objects from SEED whose joints start wrong, into OUT
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench_refine --count $(N) --seed $(SEED) --out $(OUT)
+
+bench-confidence: OUT = out/confidence
+bench-confidence: $(READY) ## expected calibration error of refined joints on validation objects, into OUT
+	$(BIN)/spark up
+	$(BIN)/python -m training.bench_refine_confidence --out $(OUT)
 
 bench-kitchen: OUT = out/kitchen
 bench-kitchen: $(READY) ## the same on a kitchen that others modelled, with their meshes, rendered by MuJoCo

@@ -122,7 +122,7 @@ class Bench:
             known = None
         if known and known.own_shapes:
             return known
-        run = self._run(subject)
+        run = reconstruction(subject, self.cases, self.client)
         if known and run is None:
             return known
         true_shapes = known.true_shapes if known else outcome(with_true_shapes(subject))
@@ -132,19 +132,29 @@ class Bench:
             part.write_bytes(_REFINED.dump_json(found, indent=1))
         return found
 
-    def _run(self, subject: Subject) -> Run | None:
-        """The reconstruction of the subject's photograph; None where the service refuses it or is not asked."""
-        stored = self.cases.run(subject)
-        if stored is None and self.client:
-            photo = png(subject.photograph())
-            try:
-                stored = Run.fetch(self.client, photo, subject.seed, pb.STAGE_SHAPE, pb.QUALITY_STANDARD)
-            except ClientError as error:
-                if error.code in NOT_SERVING or error.reason in NOT_SERVING:
-                    raise
-                return None
-            self.cases.save_run(subject, stored)
-        return stored if stored and stored.meshes() else None
+
+def reconstruction(subject: Subject, cases: CaseFolder, client: SparkClient | None) -> Run | None:
+    """That of the subject's photograph; None where the service refuses it or is not asked.
+
+    Args:
+        subject: the object.
+        cases: where reconstructions are stored.
+        client: of the gateway that makes those that are missing; None for none.
+
+    Raises:
+        ClientError: the service is not there, or lacks a model.
+    """
+    stored = cases.run(subject)
+    if stored is None and client:
+        photo = png(subject.photograph())
+        try:
+            stored = Run.fetch(client, photo, subject.seed, pb.STAGE_SHAPE, pb.QUALITY_STANDARD)
+        except ClientError as error:
+            if error.code in NOT_SERVING or error.reason in NOT_SERVING:
+                raise
+            return None
+        cases.save_run(subject, stored)
+    return stored if stored and stored.meshes() else None
 
 
 def outcome(trial: Trial) -> Outcome:

@@ -173,19 +173,22 @@ def with_own_shapes(subject: Subject, run: Run) -> Trial:
     """What the service made of the object's photograph, with the true joints, disturbed, on the parts that it found."""
     plan = run.plan("shape")
     spec = subject.spec
-    paths = [shape.mesh_path(part.name) for part in plan.parts]
     matched = match(Truth.of(spec), Result(plan, run.meshes()))
     truth = {guess: spec.links[true].joint for guess, true in matched.pairs if spec.links[true].joint.type.moves}
     start = disturbed(plan, truth, np.random.default_rng([subject.seed, subject.index]))
-    request = pb.RefineArticulationRequest(
-        plan=plan_to_proto(start),
-        part_meshes=[run.files[path] for path in paths],
+    moving = sum(link.joint.type.moves for link in spec.links)
+    return Trial(start, own_request(start, run), truth, subject.camera, corners(spec), moving - len(truth))
+
+
+def own_request(plan: Plan, run: Run) -> pb.RefineArticulationRequest:
+    """A plan to be refined with the meshes and pictures of a run."""
+    return pb.RefineArticulationRequest(
+        plan=plan_to_proto(plan),
+        part_meshes=[run.files[shape.mesh_path(part.name)] for part in plan.parts],
         closed_image=run.files[guide.OBJECT_PATH],
         open_image=run.files[guide.OPEN_PATH],
-        opening=openings(start),
+        opening=openings(plan),
     )
-    moving = sum(link.joint.type.moves for link in spec.links)
-    return Trial(start, request, truth, subject.camera, corners(spec), moving - len(truth))
 
 
 def disturbed(plan: Plan, truth: Mapping[int, Joint], rng: np.random.Generator) -> Plan:
