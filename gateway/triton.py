@@ -18,8 +18,8 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput, InferReques
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, shared_memory
 
 from articulation.typing import AnyArray
+from checkpoints.digest import folder_digest
 from gateway.peers import CHANNEL_OPTIONS
-from serving.digest import folder_digest
 from serving.errors import DeadlineExceeded, ModelNotReady, SparkError, Unavailable
 from serving.status import hidden
 from spark.v1 import model_pb2

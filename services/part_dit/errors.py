@@ -1,11 +1,11 @@
 """Errors of the shape stage.
 
 Not those of `serving.errors`: this code runs inside Triton, on the extra `part_dit` alone, which has no gRPC.
-Triton's model.py gives each its canonical code.
+Triton's model.py gives each its canonical code. Weights that cannot be used are a `checkpoints.errors.CheckpointError`.
 
 PartDitError
 ├── InvalidInput         a tensor of the request that cannot be used; names it   INVALID_ARGUMENT
-├── WeightsMissing       the weights folder is absent or incomplete              the model refuses to load
+├── WeightsMissing       a component of the weights folder is absent             the model refuses to load
 └── GenerationCancelled  the caller gave up before the end                       CANCELLED
 """
 
@@ -29,7 +29,7 @@ class InvalidInput(PartDitError, ValueError):
 
 
 class WeightsMissing(PartDitError):
-    """The weights folder is absent or incomplete."""
+    """A component of the weights folder is absent."""
 
 
 class GenerationCancelled(PartDitError):

@@ -17,7 +17,10 @@ from transformers import BitImageProcessorPil, Dinov2Model
 
 from articulation.errors import InvalidArticulation
 from articulation.tree import check_tree
+from checkpoints.folder import check_safe, numbers, read_layout
+from checkpoints.loading import check_finite, check_fits
 from services.part_dit import box_frame
+from services.part_dit.checkpoint import COMPONENTS, WEIGHTED, open_encoder, open_module
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
 from services.part_dit.extraction import Field, PartMesh, extract, frame_grid, space_grid
 from services.part_dit.scheduler import RectifiedFlowScheduler
@@ -65,38 +68,37 @@ class PartDiTPipeline(DiffusionPipeline):
         )
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> PartDiTPipeline:
-        """Open a weights folder, ours or PartCrafter's.
+    def load(
+        cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> PartDiTPipeline:
+        """Open a weights folder, ours or PartCrafter's, on a device.
 
         Components are opened by their own classes whatever module path `model_index.json` names, since a published
-        folder names modules of its own repository.
+        folder names modules of its own repository. A checkpoint may lack what SPARK adds, module by module, and must
+        otherwise hold exactly what its config asks for.
 
         Raises:
-            WeightsMissing: the folder lacks a component, or a component lacks parameters that are not SPARK's own.
+            WeightsMissing: the folder lacks a component.
+            checkpoints.errors.CheckpointError: the weights are unsafe, damaged, of another layout or too large.
         """
-        for part in ("vae", "transformer", "scheduler", "image_encoder_dinov2", "feature_extractor_dinov2"):
+        device = torch.device(device)
+        check_safe(folder)
+        for part in COMPONENTS:
             if not any((folder / part).glob("*.json")):
                 raise WeightsMissing(f"{folder.name} holds no {part}: train or pull the model first")
-        try:
-            transformer, report = PartCrafterDiTModel.from_pretrained(
-                folder / "transformer", torch_dtype=dtype, output_loading_info=True, low_cpu_mem_usage=False
-            )
-            vae, vae_report = TripoSGVAEModel.from_pretrained(
-                folder / "vae", torch_dtype=dtype, output_loading_info=True, low_cpu_mem_usage=False
-            )
-            encoder = Dinov2Model.from_pretrained(folder / "image_encoder_dinov2", dtype=dtype)
-        except OSError as error:
-            raise WeightsMissing(f"{folder.name} cannot be read: {error}") from error
-        missing = [key for key in report["missing_keys"] if not key.startswith(ADDED_MODULES)]
-        missing += vae_report["missing_keys"]
-        if missing:
-            raise WeightsMissing(f"{folder.name} lacks {len(missing)} parameters, e.g. {missing[0]}")
+        weights = sum(numbers(read_layout(folder / part)) for part in WEIGHTED)
+        check_fits(folder.name, weights * dtype.itemsize, device)
+        modules = {
+            "transformer": open_module(PartCrafterDiTModel, folder / "transformer", dtype, ADDED_MODULES),
+            "vae": open_module(TripoSGVAEModel, folder / "vae", dtype),
+            "image_encoder_dinov2": open_encoder(folder / "image_encoder_dinov2", dtype),
+        }
+        for part, module in modules.items():
+            check_finite(part, module.to(device))
         return cls(
-            vae,
-            transformer,
-            RectifiedFlowScheduler.from_pretrained(folder / "scheduler"),
-            encoder,
-            BitImageProcessorPil.from_pretrained(folder / "feature_extractor_dinov2"),
+            **modules,
+            scheduler=RectifiedFlowScheduler.from_pretrained(folder / "scheduler"),
+            feature_extractor_dinov2=BitImageProcessorPil.from_pretrained(folder / "feature_extractor_dinov2"),
         )
 
     @torch.no_grad()

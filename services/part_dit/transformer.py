@@ -39,10 +39,10 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         cross_attention_dim: width of the image tokens.
         max_num_parts: rows of the part embeddings.
         enable_part_embedding: add an embedding of the part's place in its object.
-        enable_local_cross_attn: whether local blocks attend to an image.
-        enable_global_cross_attn: whether global blocks attend to an image.
+        enable_local_cross_attn: whether local blocks see an image, and not zeros, where there are global blocks.
+        enable_global_cross_attn: whether global blocks see an image, and not zeros.
         global_attn_block_ids: the global blocks; the others are local.
-        global_attn_block_id_range: first and last global block, instead of a list.
+        global_attn_block_id_range: first and last global block, where there is no list.
         mlp_ratio: hidden width of feed-forward layers over `width`.
         hierarchy_attn_block_ids: blocks after which parts attend along the kinematic tree.
         hierarchy_bidirectional: whether parents attend to their children too.
@@ -81,10 +81,12 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.in_channels = in_channels
         self.max_num_parts = max_num_parts
         self.num_latent_tokens = num_latent_tokens
-        if global_attn_block_id_range is not None:
+        if global_attn_block_ids is None and global_attn_block_id_range is not None:
             first, last = global_attn_block_id_range
             global_attn_block_ids = range(first, last + 1)
         self.global_blocks = frozenset(global_attn_block_ids or ())
+        self.local_sees = enable_local_cross_attn or not self.global_blocks
+        self.global_sees = enable_global_cross_attn
         self.time_embed = Timesteps(width, flip_sin_to_cos=False, downscale_freq_shift=0)
         self.time_proj = TimestepEmbedding(width, 4 * width, act_fn="gelu", out_dim=width)
         self.proj_in = nn.Linear(in_channels, width)
@@ -93,9 +95,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             Block(
                 width,
                 num_attention_heads,
-                context_dim=cross_attention_dim
-                if (enable_global_cross_attn if layer in self.global_blocks else enable_local_cross_attn)
-                else None,
+                context_dim=cross_attention_dim,
                 skip=layer > num_layers // 2,
                 mlp_ratio=mlp_ratio,
             )
@@ -168,6 +168,10 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         if global_encoder_hidden_states is None:
             global_encoder_hidden_states = encoder_hidden_states[places == 0]
+        if not self.local_sees:
+            encoder_hidden_states = torch.zeros_like(encoder_hidden_states)
+        if not self.global_sees:
+            global_encoder_hidden_states = torch.zeros_like(global_encoder_hidden_states)
         if parent_index is None:
             parent_index = torch.full_like(places, -1)
         if len(set(counts)) == 1:

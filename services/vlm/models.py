@@ -11,12 +11,12 @@ import structlog
 
 from articulation.plan import Plan
 from articulation.typing import ImageArray
+from checkpoints.digest import folder_digest
 from services.vlm.calibration import UNCALIBRATED, Calibration, load_calibration
 from services.vlm.editing import ImageEditor
 from services.vlm.engine import PlanEngine
 from services.vlm.settings import VlmSettings
 from services.vlm.transformers_engine import TransformersEngine
-from serving.digest import folder_digest
 from serving.errors import ModelNotReady
 from spark.v1 import model_pb2
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from toy_services import ToyServices
 
+from checkpoints.digest import folder_digest
 from gateway.stages import shape
 from gateway.triton import TritonModels
-from serving.digest import folder_digest
 from serving.errors import ModelNotReady, Unavailable
 
 TIMEOUT = 20

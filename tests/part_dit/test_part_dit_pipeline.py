@@ -1,7 +1,5 @@
 """The shape pipeline: what it accepts, repeats, refuses and loads."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ from part_dit_toys import toy_transformer
 from torch import Tensor
 
 from services.part_dit import box_frame
-from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
+from services.part_dit.errors import GenerationCancelled, InvalidInput
 from services.part_dit.extraction import PartMesh
 from services.part_dit.pipeline import PartDiTPipeline
 from services.part_dit.tensors import pack
@@ -199,47 +197,6 @@ def test_options_out_of_range_are_refused(
 def test_a_saved_pipeline_loads_the_same(pipeline: PartDiTPipeline, weights: Path, request_tensors: Request) -> None:
     loaded = PartDiTPipeline.load(weights)
     torch.testing.assert_close(sampled(loaded, request_tensors), sampled(pipeline, request_tensors))
-
-
-def rewrite(path: Path, **values: object) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-
-def test_a_folder_as_partcrafter_writes_it_loads(weights: Path, tmp_path: Path) -> None:
-    """Foreign module paths and settings that only its own code reads."""
-    folder = tmp_path / "published"
-    shutil.copytree(weights, folder)
-    rewrite(folder / "vae/config.json", embedding_type="frequency", grad_type="analytical", grad_interval=0.001)
-    rewrite(folder / "scheduler/scheduler_config.json", use_dynamic_shifting=False)
-    rewrite(folder / "feature_extractor_dinov2/preprocessor_config.json", image_processor_type="BitImageProcessor")
-    rewrite(
-        folder / "model_index.json",
-        transformer=["src.models.transformers.partcrafter_transformer", "PartCrafterDiTModel"],
-        vae=["src.models.autoencoders.autoencoder_kl_triposg", "TripoSGVAEModel"],
-    )
-    assert PartDiTPipeline.load(folder).transformer.num_latent_tokens == 6
-
-
-@pytest.mark.parametrize("component", ["vae", "transformer", "image_encoder_dinov2"])
-def test_missing_weights_are_named(weights: Path, tmp_path: Path, component: str) -> None:
-    folder = tmp_path / "partial"
-    shutil.copytree(weights, folder)
-    shutil.rmtree(folder / component)
-    with pytest.raises(WeightsMissing, match=component):
-        PartDiTPipeline.load(folder)
-
-
-def test_a_checkpoint_without_a_tensor_is_refused(weights: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    folder = tmp_path / "partial"
-    shutil.copytree(weights, folder)
-    path = folder / "transformer/diffusion_pytorch_model.safetensors"
-    tensors = load_file(path)
-    del tensors["blocks.1.attn2.to_k.weight"]
-    save_file(tensors, path, metadata={"format": "pt"})
-    with pytest.raises(WeightsMissing, match=r"blocks\.1\.attn2\.to_k\.weight"):
-        PartDiTPipeline.load(folder)
 
 
 def test_meshes_are_packed_with_offsets() -> None:

@@ -1,51 +1,15 @@
 """The part DiT: PartCrafter's layout, and what SPARK adds to it."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from part_dit_toys import randomise, toy_transformer
 
 from services.part_dit.attention import Attention
 from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
+from training.published_layout import FULL as FULL_SIZES
+from training.published_layout import transformer_shapes
 
 FULL = {"global_attn_block_ids": list(range(0, 21, 2))}
-WIDTH, CONTEXT, HEAD, LATENT, LAYERS = 2048, 1024, 128, 64, 21
-
-
-def published_layout() -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of PartCrafter's transformer checkpoint."""
-
-    def linear(name: str, out: int, into: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-        yield f"{name}.weight", (out, into)
-        yield f"{name}.bias", (out,)
-
-    def norm(name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-        yield f"{name}.weight", (WIDTH,)
-        yield f"{name}.bias", (WIDTH,)
-
-    yield from linear("proj_in", WIDTH, LATENT)
-    yield from linear("time_proj.linear_1", 4 * WIDTH, WIDTH)
-    yield from linear("time_proj.linear_2", WIDTH, 4 * WIDTH)
-    yield "part_embedding.weight", (32, WIDTH)
-    for layer in range(LAYERS):
-        block = f"blocks.{layer}"
-        for index, source in ((1, WIDTH), (2, CONTEXT)):
-            yield from norm(f"{block}.norm{index}")
-            yield f"{block}.attn{index}.to_q.weight", (WIDTH, WIDTH)
-            yield f"{block}.attn{index}.to_k.weight", (WIDTH, source)
-            yield f"{block}.attn{index}.to_v.weight", (WIDTH, source)
-            yield f"{block}.attn{index}.norm_q.weight", (HEAD,)
-            yield f"{block}.attn{index}.norm_k.weight", (HEAD,)
-            yield from linear(f"{block}.attn{index}.to_out.0", WIDTH, WIDTH)
-        yield from norm(f"{block}.norm3")
-        yield from linear(f"{block}.ff.net.0.proj", 4 * WIDTH, WIDTH)
-        yield from linear(f"{block}.ff.net.2", WIDTH, 4 * WIDTH)
-        if layer > 10:
-            yield from linear(f"{block}.skip_linear", WIDTH, 2 * WIDTH)
-            yield from norm(f"{block}.skip_norm")
-    yield from norm("norm_out")
-    yield from linear("proj_out", LATENT, WIDTH)
 
 
 def parameters(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
@@ -55,7 +19,7 @@ def parameters(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
 def test_the_full_configuration_has_the_published_names_and_shapes() -> None:
     with torch.device("meta"):
         model = PartCrafterDiTModel(**FULL)
-    assert parameters(model) == dict(published_layout())
+    assert parameters(model) == dict(transformer_shapes(FULL_SIZES))
 
 
 def test_additions_come_under_new_names_only() -> None:
@@ -69,7 +33,7 @@ def test_additions_come_under_new_names_only() -> None:
             enable_box_token=True,
         )
     kept = {k: v for k, v in parameters(model).items() if not k.startswith(ADDED_MODULES)}
-    assert kept == dict(published_layout())
+    assert kept == dict(transformer_shapes(FULL_SIZES))
 
 
 def call(model: PartCrafterDiTModel, count: int = 3, **changes: object) -> torch.Tensor:

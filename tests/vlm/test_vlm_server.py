@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
 from plan_folders import write_random_folder
 
+from checkpoints.digest import folder_digest
 from services.vlm.calibration import UNCALIBRATED, Calibration, Logistic
 from services.vlm.engine import Completion, PlanEngine, Token
 from services.vlm.models import Loaded, Models, load_models
@@ -24,7 +25,6 @@ from services.vlm.plan_format import dumps, refusal
 from services.vlm.server import SERVICE, register
 from services.vlm.settings import VlmSettings
 from services.vlm.worker import ModelWorker
-from serving.digest import folder_digest
 from serving.errors import ImageRefused, InvalidImage, InvalidPlan, InvalidRequest, ModelNotReady, Overloaded
 from serving.server import ServerOptions, running
 from serving.status import from_rpc_error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.digest import folder_digest
+from checkpoints.digest import folder_digest
 
 
 def weights(folder: Path) -> Path:

@@ -1,0 +1,156 @@
+"""What a weights folder holds, read from its headers alone: nothing is unpickled, nothing is executed.
+
+A safetensors file is the length of its header [8 bytes, little endian], the header, a JSON object of names with dtype,
+shape and place, and the numbers. So names, shapes and whether the file is whole are known before a weight is read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from checkpoints.errors import CheckpointCorrupt, CheckpointMismatch, CheckpointMissing, CheckpointUnsafe
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""Files of weights whose reading runs code."""
+
+CODE_KEYS = ("auto_map", "custom_pipelines")
+"""Keys of a config that name Python code inside the folder."""
+
+MAX_HEADER_BYTES = 100_000_000
+"""As in the safetensors library."""
+
+LISTED = 8
+"""Names that an error shows at most."""
+
+
+class Weight(NamedTuple):
+    """Shape and dtype ("F16", "BF16", "F32" ...) of one tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def check_safe(folder: Path) -> None:
+    """Refuse a folder whose loading could run code that came with it.
+
+    Raises:
+        CheckpointMissing: there is no such folder.
+        CheckpointUnsafe: a pickle, a Python file, or a config that names code.
+        CheckpointCorrupt: a config that is no JSON.
+    """
+    if not folder.is_dir():
+        raise CheckpointMissing(f"{folder.name} does not exist: train or pull the model first")
+    for path in sorted(folder.rglob("*")):
+        name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        if path.suffix in PICKLES:
+            raise CheckpointUnsafe(f"{name} is refused: such files run code when they are read; convert to safetensors")
+        if path.suffix == ".py":
+            raise CheckpointUnsafe(f"{name} is refused: weights bring no code")
+        if path.suffix == ".json" and not path.name.endswith(".index.json"):
+            content = _json(path, name)
+            found = [key for key in CODE_KEYS if isinstance(content, dict) and content.get(key)]
+            if found:
+                raise CheckpointUnsafe(f"{name} is refused: {found[0]} asks for code that comes with the weights")
+
+
+def read_layout(folder: Path) -> dict[str, Weight]:
+    """Names, shapes and dtypes of all weights in the safetensors files of a folder, shards joined.
+
+    Raises:
+        CheckpointMissing: no such file, or fewer shards than the index names.
+        CheckpointCorrupt: a file is no safetensors file or is cut short, or two shards hold the same name.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise CheckpointMissing(f"{folder.name} holds no .safetensors file: train or pull the model first")
+    layout: dict[str, Weight] = {}
+    for path in files:
+        header = _header(path, f"{folder.name}/{path.name}")
+        twice = layout.keys() & header.keys()
+        if twice:
+            raise CheckpointCorrupt(f"{folder.name} holds {min(twice)} twice")
+        layout |= header
+    for index in folder.glob("*.safetensors.index.json"):
+        places = _json(index, f"{folder.name}/{index.name}").get("weight_map", {})
+        lost = set(places.values()) - {path.name for path in files}
+        if lost:
+            raise CheckpointMissing(f"{folder.name} lacks {shown(lost)}")
+    return layout
+
+
+def check_layout(
+    name: str,
+    found: Mapping[str, Weight],
+    expected: Mapping[str, tuple[int, ...]],
+    additions: Iterable[str] = (),
+) -> None:
+    """Hold a checkpoint against the model that its config describes.
+
+    Args:
+        name: of the checkpoint, for the message.
+        found: as `read_layout`.
+        expected: shape of every weight of the model.
+        additions: prefixes of modules that a checkpoint may lack; each whole, or not at all.
+
+    Raises:
+        CheckpointMismatch: naming what is missing, unexpected or of another shape.
+    """
+    missing = expected.keys() - found.keys()
+    for prefix in additions:
+        own = {key for key in expected if key.startswith(prefix)}
+        if own <= missing:
+            missing -= own
+    unexpected = found.keys() - expected.keys()
+    reshaped = {
+        f"{key} {list(found[key].shape)} instead of {list(shape)}"
+        for key, shape in expected.items()
+        if key in found and found[key].shape != shape
+    }
+    problems = [
+        f"{len(keys)} {word}: {shown(keys)}"
+        for word, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
+        if keys
+    ]
+    if problems:
+        raise CheckpointMismatch(f"{name} does not fit its config; " + "; ".join(problems))
+
+
+def shown(names: Iterable[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
+    return ", ".join(ordered[:LISTED]) + more
+
+
+def _header(path: Path, name: str) -> dict[str, Weight]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
+            raise CheckpointCorrupt(f"{name} is cut short or no safetensors file")
+        try:
+            content = json.loads(file.read(length))
+            content.pop("__metadata__", None)
+            header = {key: Weight(tuple(entry["shape"]), entry["dtype"]) for key, entry in content.items()}
+            end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointCorrupt(f"{name} has no readable header") from error
+    if size != 8 + length + end:
+        raise CheckpointCorrupt(f"{name} is cut short: {size} of {8 + length + end} bytes")
+    return header
+
+
+def _json(path: Path, name: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointCorrupt(f"{name} is no JSON") from error
+
+
+def numbers(layout: Mapping[str, Weight]) -> int:
+    """How many numbers a checkpoint holds."""
+    return sum(math.prod(weight.shape) for weight in layout.values())
