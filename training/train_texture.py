@@ -217,7 +217,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=512, help="surface points a part and step")
     parser.add_argument("--editor", type=Path, help="folder of the image editor that paints the guide's pictures")
     parser.add_argument("--pictured", type=int, default=192, help="objects pictured together")
-    parser.add_argument("--fresh", type=float, default=0.5, help="share of the time that goes into new views")
+    parser.add_argument("--fresh", type=float, default=0.75, help="share of the time that goes into new views")
     parser.add_argument("--lr", type=float, default=4e-5, help="of the matrices")
     parser.add_argument("--watch", type=int, default=64, help="validation objects judged during training")
     parser.add_argument("--judge", type=int, default=256, help="held-out objects of each split for the model card")
