@@ -42,11 +42,11 @@ class Mimic:
 
     Attributes:
         leader: name of the link whose joint leads; it follows none itself, and both turn, or both slide.
-        multiplier: negative for one that moves the other way.
+        multiplier: not zero; negative for one that moves the other way.
         offset: coordinate of the follower while the leader is closed, [rad] or the frame's length unit.
 
     Raises:
-        InvalidArticulation: a number is not finite.
+        InvalidArticulation: a number is not finite, or the multiplier zero.
     """
 
     leader: str
@@ -54,8 +54,9 @@ class Mimic:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite((self.multiplier, self.offset)).all():
-            raise InvalidArticulation("joint.mimic", f"must be finite, got {self.multiplier}, {self.offset}")
+        if not np.isfinite((self.multiplier, self.offset)).all() or self.multiplier == 0.0:
+            problem = f"must be finite, its multiplier not zero, got {self.multiplier}, {self.offset}"
+            raise InvalidArticulation("joint.mimic", problem)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,11 @@ they are now.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from articulation.tree import Articulation
 from articulation.typing import Array
 
@@ -74,12 +76,28 @@ def link_poses(articulation: Articulation, coordinates: Array) -> Array:
 def coupled(articulation: Articulation, coordinates: Array) -> Array:
     """The coordinates (..., L), those of joints that follow others set by their leaders."""
     q = np.array(coordinates, dtype=np.float64)
-    place = {link.name: index for index, link in enumerate(articulation)}
     for index, link in enumerate(articulation):
         if link.joint.mimic:
-            q[..., index] = link.joint.mimic.multiplier * q[..., place[link.joint.mimic.leader]]
-            q[..., index] += link.joint.mimic.offset
+            leader = q[..., articulation.leader(index)]
+            q[..., index] = link.joint.mimic.multiplier * leader + link.joint.mimic.offset
     return q
+
+
+def with_led_limits(articulation: Articulation) -> Articulation:
+    """The articulation with the limits of joints that follow others where their leaders' take them, 0 within."""
+    links = list(articulation.links)
+    for index, link in enumerate(articulation):
+        if link.joint.mimic:
+            leader = articulation.links[articulation.leader(index)].joint
+            links[index] = replace(link, joint=_led(link.joint, link.joint.mimic, leader))
+    return Articulation(tuple(links))
+
+
+def _led(joint: Joint, mimic: Mimic, leader: Joint) -> Joint:
+    if leader.type is JointType.CONTINUOUS:
+        return replace(joint, type=leader.type)
+    ends = [mimic.multiplier * end + mimic.offset for end in (leader.lower, leader.upper)]
+    return replace(joint, type=leader.type, lower=min(*ends, 0.0), upper=max(*ends, 0.0))
 
 
 def forward_kinematics(articulation: Articulation, q: Array) -> Array:

@@ -92,6 +92,21 @@ class Articulation:
         """Indices of the links whose joint moves, in link order: the order of a joint vector q."""
         return tuple(i for i, link in enumerate(self.links) if link.joint.type.moves)
 
+    @property
+    def independent(self) -> tuple[int, ...]:
+        """Those of `moving` whose joint follows no other."""
+        return tuple(i for i in self.moving if self.links[i].joint.mimic is None)
+
+    def leader(self, index: int) -> int:
+        """The link whose joint says where this one's is: itself, unless it follows another."""
+        mimic = self.links[index].joint.mimic
+        return index if mimic is None else next(i for i, link in enumerate(self.links) if link.name == mimic.leader)
+
+    def coupled_with(self, index: int) -> tuple[int, ...]:
+        """The links whose joints move together with this one's, itself among them."""
+        leader = self.leader(index)
+        return tuple(i for i in range(len(self)) if self.leader(i) == leader)
+
     def order(self) -> tuple[int, ...]:
         """Link indices with every parent before its children."""
         return topological_order(self.parents)

@@ -12,12 +12,13 @@ from manifold3d import Manifold
 from articulation.asset import Asset, Body, TexturedMesh
 from articulation.frames import UrdfFrame
 from articulation.inertia import link_inertial
+from articulation.kinematics import with_led_limits
 from articulation.plan import Plan
 from articulation.tree import Articulation
 from gateway.package.cavities import INSIDE, Room, carve_all, rooms, surface_points
 from gateway.package.clean import close, drop_debris
 from gateway.package.convex import MAX_PIECES, convex_pieces
-from gateway.package.dynamics import joint_dynamics
+from gateway.package.dynamics import drive_followers, joint_dynamics
 from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.matter import effective_density
 from gateway.package.separate import Pieces, separate_at_rest
@@ -52,9 +53,14 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_piec
         AssetRejected: MuJoCo refuses the collision shapes.
     """
     frame = UrdfFrame(plan.size / 2, floor=min(float(mesh.vertices[:, 1].min()) for mesh in meshes))
-    tree = Articulation(tuple(replace(link, joint=frame.joint(link.joint)) for link in plan.articulation()))
+    planned = Articulation(tuple(replace(link, joint=frame.joint(link.joint)) for link in plan.articulation()))
+    tree = with_led_limits(planned)
     visuals = [replace(mesh, vertices=frame.points(mesh.vertices)) for mesh in map(drop_debris, meshes)]
-    notes: list[str] = []
+    notes = [
+        f"{link.name} goes as far as the joint that it follows takes it"
+        for link, before in zip(tree, planned, strict=True)
+        if not np.allclose((link.joint.lower, link.joint.upper), (before.joint.lower, before.joint.upper))
+    ]
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
     inside = INSIDE
     while True:
@@ -79,7 +85,8 @@ def _draw_out(tree: Articulation, visuals: Sequence[TexturedMesh], blocked: Join
     index = next(i for i, link in enumerate(tree) if link.name == blocked.part)
     link = tree.links[index]
     slide = drawn_out(link.joint, visuals[index].vertices, visuals[link.parent].vertices)
-    if slide is None or blocked.other != tree.links[link.parent].name:
+    alone = tree.coupled_with(index) == (index,)
+    if slide is None or not alone or blocked.other != tree.links[link.parent].name:
         raise blocked
     return with_joint(tree, index, slide)
 
@@ -111,7 +118,8 @@ def _assemble(
     asset = fit_limits(asset)
     carried = [sorted(carried_by(asset.articulation, index)) for index in range(len(tree))]
     dynamics = [joint_dynamics(asset.articulation, inertials, index, own) for index, own in enumerate(carried)]
-    moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, dynamics, strict=True))
+    driven = drive_followers(asset.articulation, dynamics)
+    moved = (replace(body, dynamics=own) for body, own in zip(asset.bodies, driven, strict=True))
     return drive_freed(replace(asset, bodies=tuple(moved)), pieces, CLEARANCE * diagonal)
 
 

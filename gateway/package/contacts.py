@@ -9,6 +9,7 @@ import numpy as np
 
 from articulation.asset import Asset
 from articulation.files import collision_files
+from articulation.kinematics import coupled
 from articulation.mjcf import write_mjcf
 from articulation.typing import Array
 from gateway.package.errors import AssetRejected
@@ -54,7 +55,7 @@ class CollisionModel:
         self._model.geom_margin[:] = margin / 2
         self._data = mujoco.MjData(self._model)
         tree = asset.articulation
-        self._moving = tree.moving
+        self._tree, self._moving = tree, list(tree.moving)
         self._address = [self._model.joint(f"{tree.links[i].name}_joint").qposadr[0] for i in self._moving]
         self._owner = {
             self._model.geom(f"{link.name}.{piece}").id: (index, piece)
@@ -63,8 +64,8 @@ class CollisionModel:
         }
 
     def contacts(self, coordinates: Array) -> list[Contact]:
-        """All contacts at the coordinates (L,) of the links, deepest first."""
-        self._data.qpos[self._address] = coordinates[list(self._moving)]
+        """All contacts at the coordinates (L,) of the links, deepest first; those of followers are their leaders'."""
+        self._data.qpos[self._address] = coupled(self._tree, coordinates)[self._moving]
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_collision(self._model, self._data)

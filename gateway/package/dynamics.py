@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -62,6 +63,15 @@ def joint_dynamics(tree: Articulation, bodies: Sequence[Inertial], index: int, c
     speed = SPEED[joint.type]
     effort = 2 * (friction + strongest) + inertia * speed / DRIVE_SECONDS
     return JointDynamics(damping=inertia / COAST_SECONDS, friction=friction, effort=effort, velocity=speed)
+
+
+def drive_followers(tree: Articulation, dynamics: Sequence[JointDynamics]) -> list[JointDynamics]:
+    """The dynamics of all joints, with efforts that also move those that follow, which have no motor of their own."""
+    efforts = [own.effort for own in dynamics]
+    for index, link in enumerate(tree):
+        if link.joint.mimic:
+            efforts[tree.leader(index)] += abs(link.joint.mimic.multiplier) * dynamics[index].effort
+    return [replace(own, effort=effort) for own, effort in zip(dynamics, efforts, strict=True)]
 
 
 def _gravities(tree: Articulation, parent: int) -> Array:

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 
 from articulation.joint import JointType
-from articulation.kinematics import link_poses, transform_points
+from articulation.kinematics import coupled, link_poses, transform_points
 from articulation.tree import Articulation
 from articulation.typing import Array
 from articulation.urdf import read_urdf
@@ -137,7 +137,7 @@ def _demonstrate(simulation: MujocoCheck, tree: Articulation, index: int, bounds
     if not first.result.problems:
         return first
     others = open_coordinates(tree)
-    others[index] = 0.0
+    others[tree.leader(index)] = 0.0
     second = _Attempt(simulation, tree, index, grasp, bounds, others).run()
     return second if not second.result.problems or second.result.opened > first.result.opened else first
 
@@ -195,7 +195,8 @@ class _Attempt:
         self, simulation: MujocoCheck, tree: Articulation, index: int, grasp: Grasp, bounds: Array, start: Array
     ) -> None:
         self._simulation, self._tree, self._index, self._grasp = simulation, tree, index, grasp
-        self._model, self._data, self._bounds, self._start = simulation.model, simulation.data, bounds, start
+        self._model, self._data, self._bounds = simulation.model, simulation.data, bounds
+        self._start, self._leader = coupled(tree, start), tree.leader(index)
         self._path: list[Array] = []
         self._stable = True
         simulation.place(start)
@@ -207,7 +208,7 @@ class _Attempt:
         velocities = np.gradient(targets, self._model.opt.timestep, axis=0)
         body = self._model.body(self._tree.links[self._grasp.link].name).id
         hand = _Hand(self._simulation, body, targets[0], self._mass_at_hand())
-        others = [other for other in self._tree.moving if other != self._index]
+        others = set(self._tree.moving) - set(self._tree.coupled_with(self._index))
         force = disturbed = 0.0
         for target, velocity in zip(targets, velocities, strict=True):
             force = max(force, hand.pull(target, velocity))
@@ -216,7 +217,7 @@ class _Attempt:
                 break
             moved = (abs(coordinates[i] - self._start[i]) / joint_range(self._tree, i) for i in others)
             disturbed = max(disturbed, *moved, 0.0)
-        opened = coordinates[self._index] / open_end(self._tree.links[self._index].joint) if self._stable else 0.0
+        opened = coordinates[self._leader] / open_end(self._tree.links[self._leader].joint) if self._stable else 0.0
         hand.release()
         self._rest()
         result = _result(
@@ -227,7 +228,7 @@ class _Attempt:
             opened=float(np.clip(opened, 0.0, 1.0)),
             force=force,
             disturbed=float(disturbed),
-            needs_open=bool(self._start.any()),
+            needs_open=not np.array_equal(self._start, coupled(self._tree, np.zeros(len(self._tree)))),
             stable=self._stable,
         )
         return Demonstration(result, np.array(self._path))
@@ -237,16 +238,23 @@ class _Attempt:
         timestep = self._model.opt.timestep
         time = np.clip(np.arange(round((OPEN_SECONDS + HOLD_SECONDS) / timestep)) * timestep / OPEN_SECONDS, 0, 1)
         coordinates = np.repeat(self._start[None], len(time), axis=0)
-        coordinates[:, self._index] = time**2 * (3 - 2 * time) * open_end(self._tree.links[self._index].joint)
+        coordinates[:, self._leader] = time**2 * (3 - 2 * time) * open_end(self._tree.links[self._leader].joint)
         poses = link_poses(self._tree, coordinates)[:, self._grasp.link]
         return transform_points(poses, self._grasp.point[None])[:, 0]
 
     def _mass_at_hand(self) -> float:
-        """What the part weighs to whom moves its handle [kg]."""
-        dof = self._simulation.dof[self._index]
-        momentum = np.zeros(self._model.nv)
-        mujoco.mj_mulM(self._model, self._data, momentum, np.eye(self._model.nv)[dof])
-        return float(momentum[dof]) / lever(self._tree.links[self._index].joint, self._grasp.point) ** 2
+        """What the part, and those that move together with it, weigh to whom moves its handle [kg]."""
+        rates = {i: self._rate(i) for i in self._tree.coupled_with(self._index)}
+        velocity, momentum = np.zeros((2, self._model.nv))
+        for index, rate in rates.items():
+            velocity[self._simulation.dof[index]] = rate / rates[self._index]
+        mujoco.mj_mulM(self._model, self._data, momentum, velocity)
+        return float(velocity @ momentum) / lever(self._tree.links[self._index].joint, self._grasp.point) ** 2
+
+    def _rate(self, index: int) -> float:
+        """How fast a joint moves for its leader's one."""
+        mimic = self._tree.links[index].joint.mimic
+        return 1.0 if mimic is None else mimic.multiplier
 
     def _rest(self) -> None:
         """Let everything go its way until it is at rest; it is unstable if it never is."""

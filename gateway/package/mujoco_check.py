@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from articulation.joint import JointType
+from articulation.kinematics import coupled
 from articulation.tree import Articulation
 from articulation.typing import Array, IntArray
 
@@ -64,19 +65,21 @@ class MujocoCheck:
 
     def drifts(self) -> dict[int, float]:
         """How far each joint moves from the closed state without control, as a fraction of its range."""
-        self.place(np.zeros(len(self._tree)))
+        closed = np.zeros(len(self._tree))
+        self.place(closed)
+        start = coupled(self._tree, closed)
         furthest = dict.fromkeys(self.qpos, 0.0)
         for _ in range(int(SETTLE_SECONDS / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self.data)
             for index, address in self.qpos.items():
-                furthest[index] = max(furthest[index], abs(float(self.data.qpos[address])))
+                furthest[index] = max(furthest[index], abs(float(self.data.qpos[address]) - start[index]))
         return {index: distance / joint_range(self._tree, index) for index, distance in furthest.items()}
 
     def reach(self, index: int, others: Array, effort: float) -> float:
         """Fraction in [0, 1] of the way to its upper limit that a joint gets.
 
         Args:
-            index: the link whose joint is pushed.
+            index: the link whose joint is pushed; it follows no other.
             others: (L,) where the other joints start; they are free.
             effort: how hard [N or N m].
         """
@@ -117,10 +120,11 @@ class MujocoCheck:
         return np.concatenate([np.empty((0, 3, 3)), *corners])
 
     def place(self, coordinates: Array) -> None:
-        """Start anew at the coordinates (L,), at rest."""
+        """Start anew at the coordinates (L,), at rest; those of followers are their leaders'."""
         mujoco.mj_resetData(self.model, self.data)
+        together = coupled(self._tree, coordinates)
         for index, address in self.qpos.items():
-            self.data.qpos[address] = coordinates[index]
+            self.data.qpos[address] = together[index]
 
     def _closed_diagonal(self) -> float:
         """[m] of the box around all mesh vertices at the closed state."""

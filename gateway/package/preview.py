@@ -10,6 +10,7 @@ import pybullet
 from PIL import Image
 
 from articulation.frames import MODEL_TO_URDF
+from articulation.kinematics import coupled
 from articulation.typing import Array, ImageArray
 from articulation.urdf import Urdf, read_urdf
 from gateway.package.travel import open_coordinates
@@ -59,7 +60,8 @@ def _surroundings(document: Urdf, robot: int, client: int, coordinates: Array) -
 
 
 def _pose(document: Urdf, robot: int, client: int, coordinates: Array) -> None:
-    values = {f"{link.name}_joint": q for link, q in zip(document.articulation, coordinates, strict=True)}
+    together = coupled(document.articulation, coordinates)
+    values = {f"{link.name}_joint": q for link, q in zip(document.articulation, together, strict=True)}
     for joint in range(pybullet.getNumJoints(robot, physicsClientId=client)):
         name = pybullet.getJointInfo(robot, joint, physicsClientId=client)[1].decode()
         pybullet.resetJointState(robot, joint, float(values[name]), physicsClientId=client)

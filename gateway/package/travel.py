@@ -1,8 +1,8 @@
 """Joint limits that the collision shapes allow.
 
-Each joint is driven over its planned range, the others closed, and again with the others open: a drawer behind a door
-moves only when the door is open. Where a part meets another near its hinge, a little is trimmed off the pieces; beyond
-that, the limit shrinks.
+Each joint is driven over its planned range, those that follow it with it, the others closed, and again with the others
+open: a drawer behind a door moves only when the door is open. Where a part meets another near its hinge, a little is
+trimmed off the pieces; beyond that, the limit shrinks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from articulation.asset import Asset
 from articulation.files import collision_files
 from articulation.joint import JointType
-from articulation.kinematics import link_poses
+from articulation.kinematics import coupled, link_poses, with_led_limits
 from articulation.mjcf import write_mjcf
 from articulation.tree import Articulation
 from articulation.typing import Array
@@ -92,7 +92,7 @@ class FreeTravel:
 def relieve_all(asset: Asset, pieces: Pieces, clearance: float) -> Asset:
     """Trim what catches near each joint's hinge, parents first."""
     for index in asset.articulation.order():
-        if asset.articulation.links[index].joint.type.moves:
+        if index in asset.articulation.independent:
             asset = relieve(asset, pieces, index, clearance, RELIEF)
     return asset
 
@@ -106,7 +106,7 @@ def fit_limits(asset: Asset) -> Asset:
     notes = list(asset.notes)
     model = CollisionModel(asset)
     links = list(asset.articulation.links)
-    for index in asset.articulation.moving:
+    for index in asset.articulation.independent:
         link = links[index]
         found = free_travel(model, asset, index)
         if found.needs_open:
@@ -121,7 +121,7 @@ def fit_limits(asset: Asset) -> Asset:
                 joint = replace(joint, type=JointType.REVOLUTE)
             links[index] = replace(link, joint=replace(joint, lower=min(lower, 0.0), upper=max(upper, 0.0)))
             notes.append(f"{link.name} keeps {found.fraction:.0%} of its planned range")
-    return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
+    return replace(asset, articulation=with_led_limits(Articulation(tuple(links))), notes=tuple(notes))
 
 
 def free_travel(model: CollisionModel, asset: Asset, index: int) -> FreeTravel:
@@ -159,7 +159,7 @@ def _drive_once(asset: Asset) -> Asset:
     tree = asset.articulation
     simulation = MujocoCheck(write_mjcf(asset, visuals=False), collision_files(asset), tree)
     links, notes = list(tree.links), list(asset.notes)
-    for index in tree.moving:
+    for index in tree.independent:
         effort = asset.bodies[index].dynamics.effort
         starts = (np.zeros(len(tree)), open_coordinates(tree))
         reach = 0.0
@@ -176,7 +176,7 @@ def _drive_once(asset: Asset) -> Asset:
         notes.append(f"{links[index].name} is held up at {reach:.0%} of its range, where its limit is now")
     if len(notes) == len(asset.notes):
         return asset
-    return replace(asset, articulation=Articulation(tuple(links)), notes=tuple(notes))
+    return replace(asset, articulation=with_led_limits(Articulation(tuple(links))), notes=tuple(notes))
 
 
 def ends_of(tree: Articulation, index: int) -> tuple[float, ...]:
@@ -188,9 +188,9 @@ def ends_of(tree: Articulation, index: int) -> tuple[float, ...]:
 
 
 def open_coordinates(tree: Articulation) -> Array:
-    """(L,) every joint at its upper limit, continuous ones at rest."""
+    """(L,) every joint at its upper limit, continuous ones at rest, followers where their leaders take them."""
     limited = (JointType.REVOLUTE, JointType.PRISMATIC)
-    return np.array([link.joint.upper if link.joint.type in limited else 0.0 for link in tree])
+    return coupled(tree, np.array([link.joint.upper if link.joint.type in limited else 0.0 for link in tree]))
 
 
 def _travel(model: CollisionModel, asset: Asset, index: int, end: float, others: Array) -> Travel:
@@ -247,17 +247,25 @@ def touching(model: CollisionModel, asset: Asset, index: int, value: float, dept
 
 
 def _obstacles(contacts: list[Contact], asset: Asset, index: int, depth: float) -> list[Contact]:
-    """The contacts of links that the joint carries with links that it does not, deeper than a fraction of the diagonal,
-    the deepest first.
+    """The contacts of links whose distance depends on the joint, deeper than a fraction of the diagonal, the deepest
+    first.
     """
-    carried = carried_by(asset.articulation, index)
+    held = carriers(asset.articulation, index)
     deep = (contact for contact in contacts if contact.depth > depth * asset.diagonal)
-    return [contact for contact in deep if (contact.first[0] in carried) != (contact.second[0] in carried)]
+    return [contact for contact in deep if held[contact.first[0]] != held[contact.second[0]]]
 
 
 def _other(contact: Contact, tree: Articulation, index: int) -> int:
-    carried = carried_by(tree, index)
-    return contact.second[0] if contact.first[0] in carried else contact.first[0]
+    return contact.second[0] if carriers(tree, index)[contact.first[0]] else contact.first[0]
+
+
+def carriers(tree: Articulation, index: int) -> tuple[frozenset[int], ...]:
+    """Of each link, the joints that carry it, among a joint and those that move together with it.
+
+    Links that the same ones carry stay as they are to each other, whatever the joint's coordinate.
+    """
+    carried = {joint: carried_by(tree, joint) for joint in tree.coupled_with(index)}
+    return tuple(frozenset(joint for joint, own in carried.items() if link in own) for link in range(len(tree)))
 
 
 def carried_by(tree: Articulation, index: int) -> set[int]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from articulation.asset import Asset
 from articulation.joint import Joint, JointType
+from articulation.kinematics import with_led_limits
 from articulation.tree import Articulation
 from articulation.typing import Array
 from gateway.package.cavities import INSIDE, inside_fraction, joint_frame
@@ -66,7 +67,7 @@ class Remedy:
 
 def unblock(asset: Asset, pieces: Pieces, clearance: float) -> tuple[Asset, Pieces]:
     """The asset and its pieces after remedies for every blocked joint; joints that none helps stay as they are."""
-    for index in asset.articulation.moving:
+    for index in asset.articulation.independent:
         free = free_travel(CollisionModel(asset), asset, index)
         if free.fraction >= STUCK:
             continue
@@ -193,7 +194,7 @@ def touches_by_design(asset: Asset, index: int) -> bool:
 
 
 def with_joint(tree: Articulation, index: int, joint: Joint) -> Articulation:
-    """The tree with another joint for one link."""
+    """The tree with another joint for one link, which joints that follow it go along with."""
     links = list(tree.links)
     links[index] = replace(links[index], joint=joint)
-    return Articulation(tuple(links))
+    return with_led_limits(Articulation(tuple(links)))

@@ -35,7 +35,7 @@ HULL_MARGIN = 1e-6
 
 @dataclass(frozen=True)
 class JointCheck:
-    """One moving joint.
+    """One moving joint; where it follows another, that one is driven.
 
     Attributes:
         link: the link that it moves.
@@ -196,16 +196,16 @@ def _vertices(geometry: Geometry, files: Mapping[str, bytes]) -> Array:
 
 def _check_joint(simulation: MujocoCheck, document: Urdf, index: int, reach: float, drift: float) -> JointCheck:
     tree = document.articulation
-    link = tree.links[index]
+    link, leader = tree.links[index], tree.leader(index)
     closed, opened = np.zeros(len(tree)), open_coordinates(tree)
-    depth, needs_open = _deepest(simulation, tree, index, closed), False
+    depth, needs_open = _deepest(simulation, tree, leader, closed), False
     if depth > MAX_PENETRATION:
-        other = _deepest(simulation, tree, index, opened)
+        other = _deepest(simulation, tree, leader, opened)
         depth, needs_open = min(depth, other), other < depth
-    effort = document.links[index].dynamics.effort
-    reached = simulation.reach(index, opened if needs_open else closed, effort)
+    effort = document.links[leader].dynamics.effort
+    reached = simulation.reach(leader, opened if needs_open else closed, effort)
     if reached < MIN_REACH and not needs_open:
-        reached = simulation.reach(index, opened, effort)
+        reached = simulation.reach(leader, opened, effort)
         needs_open = reached >= MIN_REACH
     joint = link.joint
     drifted = drift * joint_range(tree, index)

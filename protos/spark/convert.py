@@ -29,9 +29,6 @@ def _vector_from_proto(message: pb.Vector3) -> Array:
 
 
 def _joint_to_proto(joint: Joint) -> pb.Joint:
-    mimic = joint.mimic and pb.Mimic(
-        leader=joint.mimic.leader, multiplier=joint.mimic.multiplier, offset=joint.mimic.offset
-    )
     return pb.Joint(
         type=_TYPE_TO_PROTO[joint.type],
         axis=_vector_to_proto(joint.axis),
@@ -39,7 +36,7 @@ def _joint_to_proto(joint: Joint) -> pb.Joint:
         lower=joint.lower,
         upper=joint.upper,
         confidence=joint.confidence,
-        mimic=mimic,
+        mimic=None if joint.mimic is None else _mimic_to_proto(joint.mimic),
     )
 
 
@@ -53,6 +50,10 @@ def _joint_from_proto(joint: pb.Joint) -> Joint:
         confidence=joint.confidence,
         mimic=_mimic_from_proto(joint.mimic) if joint.HasField("mimic") else None,
     )
+
+
+def _mimic_to_proto(mimic: Mimic) -> pb.Mimic:
+    return pb.Mimic(leader=mimic.leader, multiplier=mimic.multiplier, offset=mimic.offset)
 
 
 def _mimic_from_proto(mimic: pb.Mimic) -> Mimic:

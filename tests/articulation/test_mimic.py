@@ -21,7 +21,7 @@ from articulation.files import collision_files, visual_files
 from articulation.frames import UrdfFrame
 from articulation.glb import KEYFRAMES, write_glb
 from articulation.joint import Joint, JointType, Mimic
-from articulation.kinematics import link_poses
+from articulation.kinematics import link_poses, with_led_limits
 from articulation.mjcf import write_mjcf
 from articulation.tree import Articulation, Link
 from articulation.urdf import asset_urdf, read_urdf, write_urdf
@@ -65,9 +65,28 @@ def test_what_cannot_be_followed_is_refused(asset: Asset, mimic: Mimic, follower
         with_mimic(asset, mimic, follower)
 
 
-def test_a_factor_that_is_not_finite_is_refused() -> None:
+@pytest.mark.parametrize("multiplier", [np.inf, 0.0])
+def test_a_factor_that_moves_nothing_or_too_much_is_refused(multiplier: float) -> None:
     with pytest.raises(InvalidArticulation, match="mimic"):
-        Mimic("door", np.inf)
+        Mimic("door", multiplier)
+
+
+def test_a_follower_moves_together_with_its_leader(coupled: Asset) -> None:
+    tree = coupled.articulation
+    assert [tree.leader(index) for index in range(4)] == [0, 1, 2, 1]
+    assert tree.coupled_with(1) == tree.coupled_with(3) == (1, 3)
+    assert tree.independent == (1, 2)
+
+
+def test_the_limits_of_a_follower_are_where_its_leaders_take_it(coupled: Asset) -> None:
+    joint = with_led_limits(coupled.articulation).links[3].joint
+    assert joint.type is JointType.REVOLUTE
+    assert (joint.lower, joint.upper) == pytest.approx((0.1 - 0.5 * 1.5, 0.1))
+
+
+def test_what_follows_a_wheel_turns_without_end(asset: Asset) -> None:
+    door = with_mimic(asset, Mimic("knob"), follower=1).articulation
+    assert with_led_limits(door).links[1].joint.type is JointType.CONTINUOUS
 
 
 def test_only_the_offset_of_a_slide_has_a_length() -> None:

@@ -33,7 +33,7 @@ def plans(draw: st.DrawFn) -> Plan:
         joint = Joint(moving, axis / np.linalg.norm(axis), np.array([draw(NUMBER), 0.1, 0.2]), 0.0, draw(NUMBER) + 1)
         leaders = [other.name for other in parts if leads(other.joint, joint)]
         if leader := draw(st.sampled_from(["", *leaders])):
-            joint = replace(joint, mimic=Mimic(leader, draw(NUMBER), draw(NUMBER)))
+            joint = replace(joint, mimic=Mimic(leader, draw(NUMBER) + 2, draw(NUMBER)))
         box = Box(np.array([draw(NUMBER), 0, 0]), np.array([0.1, 0.2, draw(st.floats(0.01, 1))]))
         parent = draw(st.integers(0, index - 1)) if index else -1
         parts.append(PlannedPart(f"part_{index}", "part", parent, box, joint, "metal", "a part", 0.5))
@@ -76,7 +76,8 @@ def test_a_joint_follows_one_to_one_unless_told(two_doors: articulation_pb2.Arti
 def test_a_multiplier_of_zero_is_not_one(two_doors: articulation_pb2.ArticulationPlan) -> None:
     two_doors.parts[2].joint.mimic.leader = "left"
     two_doors.parts[2].joint.mimic.multiplier = 0.0
-    assert plan_from_proto(two_doors).parts[2].joint.mimic == Mimic("left", 0.0, 0.0)
+    with pytest.raises(InvalidArticulation, match="not zero"):
+        plan_from_proto(two_doors)
 
 
 def test_a_joint_that_follows_nothing_is_named_with_its_part(two_doors: articulation_pb2.ArticulationPlan) -> None:
