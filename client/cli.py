@@ -14,13 +14,15 @@ from client.errors import ClientError, ServerUnavailableError
 from client.folder import is_replaceable, replaced
 from client.local.ensemble import Ensemble, EnsembleError
 from client.local.triton import TritonUnavailable
+from client.models import MODELS as MODELS
+from client.models import Models
+from client.models import app as models_app
 from client.progress import StageProgress, stage_word
 from client.sdk import SparkClient, checked
 from client.validation import print_validation
 from spark.v1 import reconstruction_service_pb2 as pb
 
 INTERRUPTED = 130
-MODELS = Path(__file__).resolve().parents[1] / "models"
 
 app = typer.Typer(
     help="One image of an articulated object to a simulation-ready asset.",
@@ -30,11 +32,11 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 the reconstruction failed or an asset is invalid, 2 bad request or picture, "
     "3 no server, 4 cancelled, 5 corrupt download, 130 interrupted.",
 )
+app.add_typer(models_app, name="models")
 errors = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
 
 Home = Annotated[Path, typer.Option(envvar="SPARK_HOME", help="State, logs and data of the local ensemble.")]
-Models = Annotated[Path, typer.Option(envvar="SPARK_MODELS", help="Folder with the models' weights.")]
 DEFAULT_HOME = Path(typer.get_app_dir("spark"))
 
 
