@@ -20,8 +20,8 @@ import grpc
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from client.errors import CorruptArtifactError, ReconstructionFailed, from_rpc, from_status
+from spark.v1 import articulation_pb2, reconstruction_service_pb2_grpc
 from spark.v1 import reconstruction_service_pb2 as pb
-from spark.v1 import reconstruction_service_pb2_grpc
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 ASSET_PREFIX = "asset/"
@@ -71,9 +71,12 @@ class SparkClient:
         min_confidence: float = 0.0,
         min_joint_confidence: float | None = None,
         doubtful_joints: int = pb.DOUBTFUL_JOINTS_UNSPECIFIED,
+        template: articulation_pb2.ArticulationPlan | None = None,
         request_id: str | None = None,
     ) -> str:
         """Start a reconstruction; a lost reply is retried safely under one request id.
+
+        With a template, which may be the `plan` of another reconstruction with changes, no model plans the object.
 
         Returns:
             the resource name, "reconstructions/{id}".
@@ -90,6 +93,7 @@ class SparkClient:
                 min_confidence=min_confidence,
                 min_joint_confidence=min_joint_confidence,
                 doubtful_joints=pb.DoubtfulJoints.Name(doubtful_joints),
+                template=template,
             ),
         )
         try:

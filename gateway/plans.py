@@ -18,6 +18,9 @@ from spark.v1 import reconstruction_service_pb2 as pb
 PATH = "plan.json"
 """Its artifact path in every stage; the latest stage's file holds."""
 
+TEMPLATE = "options.template"
+"""Where a request has the caller's plan."""
+
 OPENING = 0.7
 """How far the open-state image opens each joint, as a fraction of its planned range: wide, yet seldom out of view."""
 
@@ -25,8 +28,8 @@ LOW_CONFIDENCE = 0.5
 """A plan or a joint below is more likely wrong than right: it is flagged unless the caller draws another line."""
 
 
-def check_plan(message: articulation_pb2.ArticulationPlan) -> Plan:
-    """A plan that a service sent, against the rules of the proto and of the tree.
+def check_plan(message: articulation_pb2.ArticulationPlan, field: str = "plan") -> Plan:
+    """A plan that a service or a caller sent as `field`, against the rules of the proto and of the tree.
 
     Raises:
         InvalidPlan: naming the field, e.g. `plan.parts[1].parent_index`.
@@ -35,10 +38,10 @@ def check_plan(message: articulation_pb2.ArticulationPlan) -> Plan:
         validate(message)
         return plan_from_proto(message)
     except InvalidRequest as error:
-        violations = [FieldViolation(f"plan.{v.field}", v.description) for v in error.violations]
-        raise InvalidPlan(f"plan: {error.message}", violations=violations) from error
+        violations = [FieldViolation(f"{field}.{v.field}", v.description) for v in error.violations]
+        raise InvalidPlan(f"{field}: {error.message}", violations=violations) from error
     except InvalidArticulation as error:
-        raise InvalidPlan.at(f"plan.{error.field}", error.problem) from error
+        raise InvalidPlan.at(f"{field}.{error.field}", error.problem) from error
 
 
 def plan_to_json(plan: Plan) -> bytes:
@@ -119,7 +122,7 @@ def without_parts(plan: Plan, empty: Collection[int]) -> Plan:
     """The plan less the parts that came out without a surface.
 
     A part is left out together with its children if none of them has a surface either; the rest of the object stands
-    without it.
+    without it, and joints that followed its joint move by themselves.
 
     Raises:
         EmptyPart: it is the root, or carries a part that does have a surface.
@@ -130,4 +133,10 @@ def without_parts(plan: Plan, empty: Collection[int]) -> Plan:
             name = plan.parts[index].name
             raise EmptyPart(f"the part {name!r} came out without a surface", metadata={"part": name})
     position = {old: new for new, old in enumerate(kept)} | {-1: -1}
-    return replace(plan, parts=tuple(replace(plan.parts[i], parent=position[plan.parts[i].parent]) for i in kept))
+    tree, parts = plan.articulation(), []
+    for index in kept:
+        part = replace(plan.parts[index], parent=position[plan.parts[index].parent])
+        if tree.leader(index) in empty:
+            part = replace(part, joint=replace(part.joint, mimic=None))
+        parts.append(part)
+    return replace(plan, parts=tuple(parts))

@@ -15,6 +15,7 @@ from gateway.artifacts import ArtifactStore
 from gateway.models import check_pins
 from gateway.operations import operation_of
 from gateway.pages import DEFAULT_SIZE, Cursor
+from gateway.plans import TEMPLATE, check_plan
 from gateway.reconstructions import Reconstructions
 from gateway.stages.work import INPUT_PATH
 from gateway.triton import TritonModels
@@ -37,6 +38,8 @@ class ReconstructionService(reconstruction_service_pb2_grpc.ReconstructionServic
     async def CreateReconstruction(
         self, request: pb.CreateReconstructionRequest, context: grpc.aio.ServicerContext
     ) -> operations_pb2.Operation:
+        if request.options.HasField("template"):
+            check_plan(request.options.template, TEMPLATE)
         await check_pins(request.options.model_versions, self._triton)
         async with self._decoding:
             image = await asyncio.to_thread(images.normalise, request.image)

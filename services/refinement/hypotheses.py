@@ -24,19 +24,23 @@ SLIDING_STARTS = (0.15, 0.35, 0.55, 0.8)
 """Openings that a sliding guess is tried at, as fractions of the part's extent along its axis."""
 
 
-def alternatives(joint: Joint, bounds: Array, prior: PartPrior) -> list[Joint]:
+def alternatives(joint: Joint, bounds: Array, prior: PartPrior, coupled: bool = False) -> list[Joint]:
     """Other joints that the part may have.
 
     Args:
         joint: the current belief; its limits are kept where they apply.
         bounds: (2, 3) lowest and highest corner of the part.
         prior: which joints such parts have.
+        coupled: whether the joint follows another or leads one; then it keeps turning, or sliding, and what it follows.
 
     Returns:
         Distinct joints, none like `joint`; limits are in the unit of each one's type.
     """
     found = [replace(joint, axis=-joint.axis)] if joint.type.moves else []
     found += [place.joint(bounds, limit(place, joint, bounds)) for place in prior.chances]
+    if coupled:
+        kind = (joint.type.moves, joint.type.rotates)
+        found = [replace(other, mimic=joint.mimic) for other in found if (other.type.moves, other.type.rotates) == kind]
     distinct: list[Joint] = []
     for candidate in found:
         if not any(alike(candidate, other) for other in [joint, *distinct]):

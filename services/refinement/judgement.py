@@ -84,6 +84,7 @@ class Judgement:
     ) -> None:
         self._objective = objective
         self._plan = plan
+        self._tree = plan.articulation()
         self._start = start
         self._schedule = schedule
         self._check = check
@@ -119,7 +120,8 @@ class Judgement:
         joint whose opening no picture shows, only what is known without them counts.
         """
         joint, bounds = state.joints[index], self._bounds[index]
-        joints = [joint, *hypotheses.alternatives(joint, bounds, self._priors[index])]
+        coupled = len(self._tree.coupled_with(index)) > 1
+        joints = [joint, *hypotheses.alternatives(joint, bounds, self._priors[index], coupled)]
         priors = self._log_priors(index, joints, believed=joint is self._plan.parts[index].joint)
         if seen:
             best, losses = self._tried(view, state, index, joints, priors)

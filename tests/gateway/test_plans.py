@@ -1,10 +1,12 @@
 """What happens to a plan on its way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from articulation.camera import Camera
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from articulation.plan import Box, Plan, PlannedPart
 from gateway.plans import check_plan, openings, plan_from_json, plan_to_json, without_parts
 from serving.errors import EmptyPart, InvalidPlan
@@ -49,6 +51,15 @@ def test_what_others_hang_on_must_not_be_empty(empty: set[int], name: str) -> No
     with pytest.raises(EmptyPart) as caught:
         without_parts(make_plan(), empty)
     assert caught.value.metadata == {"part": name}
+
+
+def test_what_followed_an_empty_part_moves_by_itself() -> None:
+    plan = make_plan()
+    body, door, knob, drawer = plan.parts
+    follows = replace(door.joint, mimic=Mimic("drawer"))
+    turned = replace(plan, parts=(body, replace(door, joint=follows), knob, replace(drawer, joint=door.joint)))
+    assert without_parts(turned, {2}).parts[1].joint.mimic == Mimic("drawer")
+    assert without_parts(turned, {3}).parts[1].joint.mimic is None
 
 
 def _spoil(field: str, message: articulation_pb2.ArticulationPlan) -> None:

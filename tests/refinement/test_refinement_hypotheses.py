@@ -1,9 +1,11 @@
 """Discrete hypotheses about one joint."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from services.refinement import hypotheses
 from services.refinement.part_prior import PartPrior
 
@@ -52,6 +54,13 @@ def test_limits_are_the_believed_ones_where_the_kind_is_the_same() -> None:
     assert limits[JointType.REVOLUTE] == LEFT.upper
     assert limits[JointType.PRISMATIC] == pytest.approx(0.8 * 1.6)
     assert limits[JointType.FIXED] == 0
+
+
+def test_a_joint_that_follows_another_turns_or_slides_as_it_does() -> None:
+    follows = replace(LEFT, mimic=Mimic("left"))
+    found = hypotheses.alternatives(follows, DOOR, PartPrior.of("door", DOOR), coupled=True)
+    assert found
+    assert {(joint.type.rotates, joint.mimic) for joint in found} == {(True, follows.mimic)}
 
 
 def test_a_fixed_part_does_not_open() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from articulation.joint import Joint, JointType
+from articulation.joint import Joint, JointType, Mimic
 from services.refinement import proxies
 from services.refinement.judgement import Judgement, posterior
 from services.refinement.objective import Objective
@@ -51,6 +51,14 @@ def test_without_evidence_the_posterior_is_the_prior() -> None:
 
 def test_evidence_outweighs_the_prior() -> None:
     assert posterior(np.array([0.3, 0.2]), np.log([0.9, 0.1]), 0.01)[1] > 0.99
+
+
+def test_a_doubted_joint_that_follows_another_keeps_turning_with_it() -> None:
+    follows = replace(TURNING, mimic=Mimic(EXACT.parts[1].name))
+    judge, view, start = judgement(follows, 0.1, "drawer")
+    found, _ = judge.choose(view, start, 2, seen=False)
+    assert found.joints[2].type.rotates
+    assert found.joints[2].mimic == follows.mimic
 
 
 @pytest.mark.parametrize("label", ["part", "drawer"])

@@ -71,7 +71,7 @@ DOUBTFUL_JOINTS_FLAG: DoubtfulJoints
 DOUBTFUL_JOINTS_REFUSE: DoubtfulJoints
 
 class ReconstructionOptions(_message.Message):
-    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage", "min_confidence", "min_joint_confidence", "doubtful_joints")
+    __slots__ = ("seed", "quality", "part_hints", "model_versions", "last_stage", "min_confidence", "min_joint_confidence", "doubtful_joints", "template")
     class ModelVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,7 @@ class ReconstructionOptions(_message.Message):
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     MIN_JOINT_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     DOUBTFUL_JOINTS_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     seed: int
     quality: Quality
     part_hints: _containers.RepeatedScalarFieldContainer[str]
@@ -95,7 +96,8 @@ class ReconstructionOptions(_message.Message):
     min_confidence: float
     min_joint_confidence: float
     doubtful_joints: DoubtfulJoints
-    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ..., min_confidence: _Optional[float] = ..., min_joint_confidence: _Optional[float] = ..., doubtful_joints: _Optional[_Union[DoubtfulJoints, str]] = ...) -> None: ...
+    template: _articulation_pb2.ArticulationPlan
+    def __init__(self, seed: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., part_hints: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ..., last_stage: _Optional[_Union[Stage, str]] = ..., min_confidence: _Optional[float] = ..., min_joint_confidence: _Optional[float] = ..., doubtful_joints: _Optional[_Union[DoubtfulJoints, str]] = ..., template: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ...) -> None: ...
 
 class CreateReconstructionRequest(_message.Message):
     __slots__ = ("image", "options", "request_id", "validate_only")
