@@ -17,6 +17,7 @@ from gateway.peers import RefinementPeer, VlmPeer
 from gateway.reconstructions import Reconstructions
 from gateway.service import ReconstructionService
 from gateway.settings import Settings
+from gateway.stages import texture
 from gateway.stages.work import Services
 from gateway.triton import TritonModels
 from gateway.workflow import POLL_SECONDS, QUEUE, dbos_config, register
@@ -44,7 +45,12 @@ async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
     services = Services(
         settings=settings,
         vlm=VlmPeer(settings.vlm_address),
-        triton=TritonModels(settings.triton_address, settings.triton_shared_memory, settings.triton_repository),
+        triton=TritonModels(
+            settings.resolved_part_dit_address,
+            settings.triton_shared_memory,
+            settings.triton_repository,
+            elsewhere={texture.MODEL: settings.resolved_texture_address},
+        ),
         refinement=RefinementPeer(settings.refinement_address),
         package=PackageWorker(package_job.__name__),
     )

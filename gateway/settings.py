@@ -31,6 +31,11 @@ class Settings(BaseSettings):
 
     vlm_address: str = "127.0.0.1:50051"
     triton_address: str = "127.0.0.1:8001"
+    """Triton, of the models that the next two do not place elsewhere."""
+    part_dit_address: str = ""
+    """A Triton for part_dit alone; empty for the one above."""
+    texture_address: str = ""
+    """A Triton for texture alone; empty for the one above."""
     refinement_address: str = "127.0.0.1:50052"
     triton_shared_memory: bool = True
     """Hand large tensors to Triton through /dev/shm; only where both run on one host."""
@@ -51,6 +56,14 @@ class Settings(BaseSettings):
     """Classifier-free guidance of part_dit; 1 is none, takes half the time, and is no worse on the compact weights."""
     grace_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long calls in flight may go on after SIGTERM [s]; work goes on at the next start."""
+
+    @property
+    def resolved_part_dit_address(self) -> str:
+        return self.part_dit_address or self.triton_address
+
+    @property
+    def resolved_texture_address(self) -> str:
+        return self.texture_address or self.triton_address
 
     @property
     def resolved_database_url(self) -> str:

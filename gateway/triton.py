@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import grpc
 import numpy as np
@@ -37,34 +38,45 @@ _DEADLINE = str(grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class TritonModels:
-    """The models of one Triton server.
+    """The models of one Triton server, or of several.
 
     Args:
         address: host and port of its gRPC endpoint.
         use_shared_memory: it runs on this host and sees the same /dev/shm.
         repository: the folder it serves, for digests; None where it cannot be read.
+        elsewhere: models that other servers serve, and the addresses of those.
     """
 
-    def __init__(self, address: str, use_shared_memory: bool, repository: Path | None) -> None:
-        self._client = InferenceServerClient(address, channel_args=CHANNEL_OPTIONS)
+    def __init__(
+        self,
+        address: str,
+        use_shared_memory: bool,
+        repository: Path | None,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._address = address
+        self._elsewhere = elsewhere
+        self._clients = {
+            one: InferenceServerClient(one, channel_args=CHANNEL_OPTIONS) for one in {address, *elsewhere.values()}
+        }
         self._use_shared_memory = use_shared_memory
         self._repository = repository
 
     async def close(self) -> None:
-        await self._client.close()
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
 
     async def served(self) -> dict[str, list[str]]:
         """Every model in service and its versions.
 
         Raises:
-            Unavailable: Triton cannot be reached.
+            Unavailable: a Triton cannot be reached.
         """
         try:
-            index = await self._client.get_model_repository_index()
+            indices = await asyncio.gather(*(one.get_model_repository_index() for one in self._clients.values()))
         except InferenceServerException as error:
             raise _spark_error(error) from error
         versions: dict[str, list[str]] = {}
-        for model in index.models:
+        for model in (model for index in indices for model in index.models):
             if model.state == "READY":
                 versions.setdefault(model.name, []).append(model.version)
         return versions
@@ -86,11 +98,12 @@ class TritonModels:
             Unavailable: Triton cannot be reached.
             DeadlineExceeded: it took longer than `timeout_seconds`.
         """
+        client = self._clients[self._elsewhere.get(model, self._address)]
         try:
-            if not await self._client.is_model_ready(model, version):
+            if not await client.is_model_ready(model, version):
                 raise ModelNotReady(f"triton does not serve {model} {version}".rstrip(), metadata={"model": model})
-            async with self._inputs(tensors) as inputs:
-                answer = await self._client.infer(
+            async with self._inputs(client, tensors) as inputs:
+                answer = await client.infer(
                     model,
                     inputs,
                     model_version=version,
@@ -108,7 +121,9 @@ class TritonModels:
         return "" if self._repository is None else _weights_digest(self._repository / model / version / "weights")
 
     @asynccontextmanager
-    async def _inputs(self, tensors: Mapping[str, AnyArray]) -> AsyncIterator[list[InferInput]]:
+    async def _inputs(
+        self, client: InferenceServerClient, tensors: Mapping[str, AnyArray]
+    ) -> AsyncIterator[list[InferInput]]:
         """The request's tensors; those in shared memory live as long as the context."""
         inputs = {
             name: InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
@@ -124,7 +139,7 @@ class TritonModels:
         handle = shared_memory.create_shared_memory_region(region, region, total, create_only=True)
         try:
             shared_memory.set_shared_memory_region(handle, [np.ascontiguousarray(a) for a in tensors.values()])
-            await self._client.register_system_shared_memory(region, region, total)
+            await client.register_system_shared_memory(region, region, total)
             try:
                 offset = 0
                 for name, array in tensors.items():
@@ -132,23 +147,24 @@ class TritonModels:
                     offset += array.nbytes
                 yield list(inputs.values())
             finally:
-                await self._forget(region)
+                await _forget(client, region)
         finally:
             shared_memory.destroy_shared_memory_region(handle)
 
-    async def _forget(self, region: str) -> None:
-        """Let Triton unmap a region: it keeps one for a moment after it answered. The answer counts, come what may."""
-        for attempt in range(UNMAP_ATTEMPTS):
-            try:
-                await self._client.unregister_system_shared_memory(region)
-            except InferenceServerException as error:
-                if error.status() == _UNAVAILABLE:  # a Triton that died has unmapped it
-                    return
-                _log.info("region in use", region=region, error=str(error))
-                await asyncio.sleep(UNMAP_SECONDS * 2**attempt)
-            else:
+
+async def _forget(client: InferenceServerClient, region: str) -> None:
+    """Let Triton unmap a region: it keeps one for a moment after it answered. The answer counts, come what may."""
+    for attempt in range(UNMAP_ATTEMPTS):
+        try:
+            await client.unregister_system_shared_memory(region)
+        except InferenceServerException as error:
+            if error.status() == _UNAVAILABLE:  # a Triton that died has unmapped it
                 return
-        _log.warning("region left mapped", region=region)
+            _log.info("region in use", region=region, error=str(error))
+            await asyncio.sleep(UNMAP_SECONDS * 2**attempt)
+        else:
+            return
+    _log.warning("region left mapped", region=region)
 
 
 @lru_cache(maxsize=64)

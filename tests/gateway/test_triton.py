@@ -9,6 +9,7 @@ import pytest
 from toy_services import ToyServices
 
 from checkpoints.digest import folder_digest
+from client.local.ensemble import free_port
 from gateway.stages import shape
 from gateway.triton import TritonModels
 from serving.errors import ModelNotReady, Unavailable
@@ -73,3 +74,22 @@ async def test_a_triton_that_is_gone_is_unavailable(models: TritonModels, toys: 
     await toys.triton.stop()
     with pytest.raises(Unavailable):
         await models.infer("part_dit", "", tensors(8), shape.OUTPUTS, TIMEOUT)
+
+
+async def test_a_model_with_a_server_of_its_own_is_asked_there(toys: ToyServices) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    models = TritonModels(nobody, use_shared_memory=False, repository=None, elsewhere={"part_dit": toys.triton.address})
+    _, model = await models.infer("part_dit", "2", tensors(8), shape.OUTPUTS, TIMEOUT)
+    assert model.version == "2"
+    with pytest.raises(Unavailable):
+        await models.infer("texture", "", tensors(8), shape.OUTPUTS, TIMEOUT)
+    await models.close()
+
+
+async def test_a_server_that_is_gone_is_not_taken_for_one_without_models(toys: ToyServices) -> None:
+    both = TritonModels(
+        f"127.0.0.1:{free_port()}", use_shared_memory=False, repository=None, elsewhere={"texture": toys.triton.address}
+    )
+    with pytest.raises(Unavailable):
+        await both.served()
+    await both.close()
