@@ -1,0 +1,30 @@
+{{/* The VLM service's container; services/vlm/settings.py says what each variable means. */}}
+{{- define "spark.main.vlm" -}}
+{{- $values := .root.Values.vlm -}}
+command: [python, -m, services.vlm.server]
+env:
+  - name: HOME
+    value: /tmp
+  - name: SPARK_VLM_ADDRESS
+    value: 0.0.0.0:{{ include "spark.port" . }}
+  - name: SPARK_VLM_METRICS_PORT
+    value: {{ include "spark.metricsPort" . | quote }}
+  - name: SPARK_VLM_DEVICE
+    value: {{ ternary "cuda:0" "cpu" (gt (int $values.gpu.count) 0) }}
+  {{- if $values.weights.plan.url }}
+  - name: SPARK_VLM_PLAN_FOLDER
+    value: {{ include "spark.weightsFolder" $values.weights.plan }}
+  - name: SPARK_VLM_EDITOR_FOLDER
+    value: {{ include "spark.weightsFolder" $values.weights.editor }}
+  {{- end }}
+  {{- include "spark.settings" (dict "prefix" "SPARK_VLM_" "settings" $values.settings) | nindent 2 }}
+ports:
+  - {name: grpc, containerPort: {{ include "spark.port" . }}}
+  - {name: metrics, containerPort: {{ include "spark.metricsPort" . }}}
+{{ include "spark.grpcProbes" . }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  {{- if $values.weights.plan.url }}
+  - {name: weights, mountPath: /weights, readOnly: true}
+  {{- end }}
+{{- end }}
