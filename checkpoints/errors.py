@@ -8,7 +8,8 @@ CheckpointError
 ├── CheckpointTooLarge   the weights do not fit into the device's free memory
 ├── DigestMismatch       the folder is not the one that the manifest names
 ├── ManifestInvalid      the manifest breaks its own rules, or does not list the model
-└── HubError             the hub does not answer, or not as a hub does
+├── HubError             the hub does not answer, or not as a hub does
+└── StorageError         the object storage does not answer, or refuses
 """
 
 from __future__ import annotations
@@ -48,3 +49,7 @@ class ManifestInvalid(CheckpointError):
 
 class HubError(CheckpointError):
     """The hub does not answer, or not as a hub does."""
+
+
+class StorageError(CheckpointError):
+    """The object storage does not answer, or refuses."""
