@@ -23,6 +23,7 @@ from gateway.package.errors import JointBlocked, UnusableMesh
 from gateway.package.matter import effective_density
 from gateway.package.separate import Pieces, separate_at_rest
 from gateway.package.solids import extent, hull_of, mesh_of, vertices_of
+from gateway.package.straighten import straighten
 from gateway.package.travel import carried_by, fit_limits, relieve_all
 from gateway.package.unblock import drawn_out, drive_freed, unblock, with_joint
 
@@ -62,6 +63,8 @@ def build_asset(plan: Plan, meshes: Sequence[TexturedMesh], name: str, most_piec
         if not np.allclose((link.joint.lower, link.joint.upper), (before.joint.lower, before.joint.upper))
     ]
     solids = [_solid(link.name, mesh, notes) for link, mesh in zip(tree, visuals, strict=True)]
+    tree, straightened = straighten(tree, solids)
+    notes += straightened
     inside = INSIDE
     while True:
         try:
