@@ -2,15 +2,16 @@
 
 python -m training.fit_joint_prior
 
-Writes `services/refinement/joint_counts.py`, and prints how far true joints and others drive their parts into the rest
-of the object, over the training objects' first `CONTACT_OBJECTS`: what `services.refinement.judgement` takes of it.
+Writes `services/refinement/joint_counts.py`: kinds of joints, and hinge lines over the first `LINE_OBJECTS`, as those
+take meshes. Prints how far true joints and others drive their parts into the rest of the object, over the training
+objects' first `CONTACT_OBJECTS`: what `services.refinement.judgement` takes of it.
 """
 
 from __future__ import annotations
 
 import pprint
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +21,23 @@ import typer
 
 from articulation.joint import Joint
 from articulation.typing import Array
-from services.refinement import joint_counts, proxies
+from services.refinement import hypotheses, joint_counts, proxies
 from services.refinement.contact import Contact
 from services.refinement.judgement import BLOCKED_SHARE
 from services.refinement.kinematics import Screws
-from services.refinement.part_prior import Place, shape_of
+from services.refinement.part_prior import ELSEWHERE, Place, shape_of
 from training.draw import Split
 from training.objects import generate
 from training.spec import ObjectSpec
 
 FIRST_SEED = 70_000_000
 OBJECTS = 3000
+LINE_OBJECTS = 600
 CONTACT_OBJECTS = 60
 FACES = 300
+
+LINE_TOLERANCE = 0.02
+"""A hinge line nearer than this to a usual one counts as being there [model units]."""
 
 Counts = dict[str, Counter[str]]
 
@@ -51,6 +56,19 @@ def count(specs: list[ObjectSpec]) -> tuple[Counts, Counts]:
                 by_label[link.label][place] += 1
                 by_shape[shape_of(bounds)][place] += 1
     return by_label, by_shape
+
+
+def count_lines(specs: Sequence[ObjectSpec]) -> Counts:
+    """Hinge lines of panels by label: the nearest usual one that is near enough."""
+    by_label: Counts = defaultdict(Counter)
+    for spec in specs:
+        for link, mesh in zip(spec.links, spec.link_meshes(), strict=True):
+            lines = hypotheses.usual_lines(link.joint, np.asarray(mesh.vertices)) if link.joint.type.rotates else {}
+            if lines:
+                apart = {name: float(np.linalg.norm(point - link.joint.origin)) for name, point in lines.items()}
+                nearest = min(apart, key=apart.__getitem__)
+                by_label[link.label][nearest if apart[nearest] <= LINE_TOLERANCE else ELSEWHERE] += 1
+    return by_label
 
 
 def box_bounds(spec: ObjectSpec, index: int) -> Array:
@@ -82,25 +100,39 @@ def overlap(contact: Contact, joints: list[Joint]) -> Array:
     return np.asarray(contact.overlap(screws, torch.tensor([[joint.upper for joint in joints]]).float())[0])
 
 
-def module(by_label: Mapping[str, Counter[str]], by_shape: Mapping[str, Counter[str]], objects: int) -> str:
+def module(
+    by_label: Mapping[str, Counter[str]],
+    by_shape: Mapping[str, Counter[str]],
+    by_line: Mapping[str, Counter[str]],
+    objects: int,
+) -> str:
     """The source of `services.refinement.joint_counts`."""
 
     def table(counts: Mapping[str, Counter[str]]) -> str:
         ordered = {key: dict(sorted(counts[key].items())) for key in sorted(counts)}
         return pprint.pformat(ordered, width=100, sort_dicts=False)
 
-    return _MODULE.format(objects=objects, by_label=table(by_label), by_shape=table(by_shape))
+    return _MODULE.format(
+        objects=objects,
+        lines=min(objects, LINE_OBJECTS),
+        by_label=table(by_label),
+        by_shape=table(by_shape),
+        by_line=table(by_line),
+    )
 
 
-_MODULE = '''"""How often each kind of joint occurs in {objects} training objects; see `training.fit_joint_prior`.
+_MODULE = '''"""How often joints occur in {objects} training objects, and hinge lines of panels in {lines} of them.
 
-The words are those of `services.refinement.part_prior.Place`.
+The words are those of `services.refinement.part_prior`: of its `Place`, and of its `LINES`. `training.fit_joint_prior`
+writes them.
 """
 
 # fmt: off
 BY_LABEL: dict[str, dict[str, int]] = {by_label}
 
 BY_SHAPE: dict[str, dict[str, int]] = {by_shape}
+
+BY_LINE: dict[str, dict[str, int]] = {by_line}
 # fmt: on
 '''
 
@@ -112,7 +144,7 @@ def main(objects: Annotated[int, typer.Option(help="Training objects to count.")
     specs = [generate(FIRST_SEED + index, Split.TRAIN) for index in range(objects)]
     path = Path(joint_counts.__file__)
     by_label, by_shape = count(specs)
-    path.write_text(module(by_label, by_shape, objects))
+    path.write_text(module(by_label, by_shape, count_lines(specs[:LINE_OBJECTS]), objects))
     typer.echo(f"wrote {path}")
     pairs = [overlaps(spec, by_shape) for spec in specs[:CONTACT_OBJECTS]]
     for name, values in zip(("true", "other"), map(np.concatenate, zip(*pairs, strict=True)), strict=True):

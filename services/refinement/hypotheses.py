@@ -12,10 +12,13 @@ import numpy as np
 
 from articulation.joint import Joint, JointType
 from articulation.typing import Array
-from services.refinement.part_prior import PartPrior, Place, is_square, long_side
+from services.refinement.part_prior import LINES, PartPrior, Place, is_square, line_shares, long_side
 
 SAME_AXIS = np.cos(np.radians(15))
 SAME_LINE = 0.1
+
+END = 0.1
+"""Share of a panel's longer side that belongs to its end."""
 
 TURNING_STARTS = (0.3, 0.6, 0.9, 1.25, 1.6, 2.1)
 """Openings that a turning guess is tried at [rad]."""
@@ -118,6 +121,55 @@ def snapped(joint: Joint, bounds: Array) -> Joint:
         origin[thin] = np.clip(joint.origin[thin], *bounds[:, thin])
     origin[along] = joint.origin[along]
     return replace(joint, axis=axis, origin=origin)
+
+
+def usual(joint: Joint, points: Array, label: str) -> tuple[Joint, float]:
+    """The joint on the hinge line that is most common for panels of its label.
+
+    Args:
+        joint: on a principal axis.
+        points: (N, 3) vertices of its part.
+        label: of its part.
+
+    Returns:
+        The joint, and the logarithm of the odds that it is that line; as it came and -inf unless it is a panel's hinge.
+    """
+    lines = usual_lines(joint, points) if joint.type.rotates else {}
+    if not lines:
+        return joint, -np.inf
+    shares = line_shares(label)
+    line = max(LINES, key=lambda name: shares[name])
+    return replace(joint, origin=lines[line]), float(np.log(shares[line] / (1 - shares[line])))
+
+
+def usual_lines(joint: Joint, points: Array) -> dict[str, Array]:
+    """Where panels are hinged, by the words of `services.refinement.part_prior.LINES`.
+
+    At a narrow end: on the face that is ahead as the panel opens, so that it swings clear of what is beside it, in the
+    middle of its thickness, or on the face behind.
+
+    Args:
+        joint: one that turns about a principal axis; its line decides for an end, its direction which face is ahead.
+        points: (N, 3) vertices of the part.
+
+    Returns:
+        Points (3,) on the lines, beside the joint's origin; none of a part that is about square across its axis.
+    """
+    bounds = np.stack([points.min(0), points.max(0)])
+    along = int(np.argmax(np.abs(joint.axis)))
+    if is_square(along, bounds):
+        return {}
+    side = long_side(along, bounds)
+    thin = 3 - along - side
+    hinge = joint.origin.copy()
+    hinge[side] = min(bounds[:, side], key=lambda end: abs(end - joint.origin[side]))
+    # A handle, or a panel's bulge, may stand out further than the end does.
+    at_end = points[np.abs(points[:, side] - hinge[side]) <= END * np.ptp(bounds[:, side]), thin]
+    behind, ahead = at_end.min(), at_end.max()
+    if np.cross(joint.axis, bounds.mean(0) - hinge)[thin] < 0:
+        behind, ahead = ahead, behind
+    depths = (ahead, (ahead + behind) / 2, behind)
+    return {name: np.where(np.arange(3) == thin, depth, hinge) for name, depth in zip(LINES, depths, strict=True)}
 
 
 def upper_limit(joint: Joint, bounds: Array, found: float) -> float:

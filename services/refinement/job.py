@@ -20,7 +20,7 @@ from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import model_pb2
 from spark.v1 import refinement_service_pb2 as pb
 
-VERSION = "3"
+VERSION = "4"
 
 
 def responses(

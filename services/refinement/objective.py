@@ -60,6 +60,11 @@ class Objective:
         """(L, 2, 3) lowest and highest corner of every part."""
         return self.proxies.bounds.cpu().numpy().astype(np.float64)
 
+    def points(self, link: int) -> Array:
+        """(N, 3) vertices of a part."""
+        mine = self.proxies.vertices[self.proxies.vertex_link == link]
+        return np.asarray(mine.double().cpu().numpy())
+
     @cached_property
     def moving(self) -> tuple[int, ...]:
         """The parts whose joints an open picture can show."""

@@ -4,7 +4,7 @@
 2. The planned joints are opened as the picture shows.
 3. In rounds, from coarse to fine pictures: each joint in turn takes the most probable of its discrete hypotheses
    (`services.refinement.hypotheses`), judged in one batch; then Adam moves all axes, origins and openings together;
-   joints that fit as well on a principal axis and a panel's side are put there.
+   joints that fit as well on a principal axis and a panel's side or usual hinge line are put there.
 4. Planned joints that are likelier than the found ones are put back; if all are, no further round is worth it.
 5. The start is returned unless the objective, camera and joints together, has become smaller.
 
@@ -208,18 +208,24 @@ class Refinement:
             self._check()
 
     def _snap(self, view: ClosedView, state: State) -> State:
-        """Each joint on its principal axis, within the noise, and then on its panel's side, where that is no worse."""
+        """Each joint on its principal axis, within the noise, then on its panel's side, where that is no worse.
+
+        Then on the hinge line that is usual for its label, unless the pictures speak against it by more than its odds.
+        """
         for index in self._moving:
             joint, q = state.joints[index], state.q[:, index]
             straight = replace(joint, axis=hypotheses.principal(joint.axis))
             aside = hypotheses.snapped(joint, self._bounds[index])
-            tried = [state, *(state.with_joint(index, other, q) for other in (straight, aside))]
-            before, upright, after = self._judgement.losses(view, tried, self._schedule.sizes[-1]).sum(1)
-            if upright <= before + self._judgement.noise_of(before):
-                state = tried[1]
-                before = max(before, upright)
+            usual, odds = hypotheses.usual(straight, self._objective.points(index), self._plan.parts[index].label)
+            tried = [state, *(state.with_joint(index, other, q) for other in (straight, aside, usual))]
+            before, upright, after, there = self._judgement.losses(view, tried, self._schedule.sizes[-1]).sum(1)
+            noise = self._judgement.noise_of(before)
+            if upright <= before + noise:
+                state, before = tried[1], max(before, upright)
             if after <= before:
-                state = tried[2]
+                state, before = tried[2], after
+            if there <= before + odds * noise:
+                state = tried[3]
         return state
 
     def _refined_plan(self, camera: Tensor, state: State, confidence: dict[int, float]) -> Plan:

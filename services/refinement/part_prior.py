@@ -14,10 +14,11 @@ import numpy as np
 
 from articulation.joint import Joint, JointType
 from articulation.typing import Array
-from services.refinement.joint_counts import BY_LABEL, BY_SHAPE
+from services.refinement.joint_counts import BY_LABEL, BY_LINE, BY_SHAPE
 
 SMOOTHING = 3.0
-"""Joints that a wider class adds to the counts of a narrower one: shapes to labels, all shapes to each shape."""
+"""Joints that a wider class adds to the counts of a narrower one: shapes to labels, all shapes to each shape, and all
+panels' hinge lines to those of a label."""
 
 FIXED_SHARE = 0.005
 """Probability that a part that is planned to move cannot; none of the training objects has such a part."""
@@ -36,6 +37,12 @@ SMALL = 0.4
 
 DIRECTIONS = ("+x", "-x", "+y", "-y", "+z", "-z")
 PLACES = ("low", "middle", "high")
+
+LINES = ("ahead", "middle", "behind")
+"""Where hinge lines of panels lie, as `services.refinement.hypotheses.usual_lines` has them."""
+
+ELSEWHERE = "elsewhere"
+"""A hinge line of a panel that is on none of `LINES`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -130,6 +137,12 @@ def is_square(along: int, bounds: Array) -> bool:
     """Whether a box (2, 3), seen along a principal direction, is about square, as knobs and levers are."""
     across = np.delete(bounds[1] - bounds[0], along)
     return bool(across.max() < SQUARE * across.min())
+
+
+def line_shares(label: str) -> dict[str, float]:
+    """How often the hinge line of a panel of that label is each of `LINES`, or `ELSEWHERE`."""
+    panels: Counter[str] = sum((Counter(of_label) for of_label in BY_LINE.values()), Counter())
+    return mixed(BY_LINE.get(label, {}), {line: count / panels.total() for line, count in panels.items()})
 
 
 def shares_of_all() -> dict[str, float]:

@@ -87,6 +87,42 @@ def test_a_knob_snaps_to_its_middle() -> None:
     np.testing.assert_allclose(hypotheses.snapped(off, KNOB).origin[:2], [0.3, 0.3])
 
 
+PANEL = np.array([[x, y, z] for x in DOOR[:, 0] for y in DOOR[:, 1] for z in DOOR[:, 2]] + [[0.5, 0.5, 0.9]])
+"""Corners of a door, and the tip of its handle."""
+
+
+def test_a_panel_is_hinged_on_the_nearer_end_on_faces_that_its_handle_does_not_move() -> None:
+    lines = hypotheses.usual_lines(replace(LEFT, origin=np.array([-0.7, 0.4, 0.5])), PANEL)
+    expected = {"ahead": [-0.8, 0.4, 0.67], "middle": [-0.8, 0.4, 0.635], "behind": [-0.8, 0.4, 0.6]}
+    assert {name: point.round(6).tolist() for name, point in lines.items()} == expected
+
+
+@pytest.mark.parametrize("x", [-0.8, 0.8])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_panel_moves_towards_the_face_ahead(x: float, sign: float) -> None:
+    hinge = Joint(JointType.REVOLUTE, sign * np.eye(3)[1], np.array([x, 0.4, 0.635]))
+    lines = hypotheses.usual_lines(hinge, PANEL)
+    motion = np.cross(hinge.axis, DOOR.mean(0) - hinge.origin)
+    assert motion @ (lines["ahead"] - lines["behind"]) > 0
+
+
+def test_a_door_is_mostly_hinged_on_the_face_ahead() -> None:
+    door, odds = hypotheses.usual(replace(LEFT, origin=np.array([-0.7, 0.4, 0.5])), PANEL, "door")
+    np.testing.assert_allclose(door.origin, [-0.8, 0.4, 0.67])
+    assert odds > np.log(5)
+
+
+@pytest.mark.parametrize("label", ["lid", "handle", "display", "lever"])
+def test_the_counts_of_other_labels_do_not_vouch_for_a_line(label: str) -> None:
+    assert hypotheses.usual(LEFT, PANEL, label)[1] < np.log(2)
+
+
+def test_knobs_and_slides_have_no_usual_line() -> None:
+    knob = Joint(JointType.REVOLUTE, np.eye(3)[2], np.array([0.33, 0.27, 0.5]), 0.0, 3.0)
+    assert hypotheses.usual(knob, KNOB, "knob") == (knob, -np.inf)
+    assert hypotheses.usual(SLIDE, PANEL, "door") == (SLIDE, -np.inf)
+
+
 def test_the_upper_limit_covers_what_the_picture_shows() -> None:
     assert hypotheses.upper_limit(LEFT, DOOR, 2.2) == 2.2
     assert hypotheses.upper_limit(LEFT, DOOR, 1.0) == LEFT.upper

@@ -221,3 +221,14 @@ def test_the_same_inputs_give_the_same_result(start: Plan, opened: np.ndarray) -
     one, two = (refine(start, opened, SHORT)[0] for _ in range(2))
     assert one.final_loss == two.final_loss
     np.testing.assert_array_equal(one.coordinates, two.coordinates)
+
+
+@pytest.mark.parametrize(("label", "on_the_face"), [("door", True), ("lid", False)])
+def test_a_panel_is_hinged_where_most_of_its_label_are_unless_those_are_spread(
+    opened: np.ndarray, label: str, on_the_face: bool
+) -> None:
+    body, door, drawer = EXACT.parts
+    inside = replace(door.joint, origin=door.joint.origin - [0, 0, 0.03], confidence=0.0)
+    plan = replace(EXACT, parts=(body, replace(door, label=label, joint=inside), drawer))
+    result, _ = refine(plan, opened, replace(SHORT, camera_steps=0, joint_steps=5))
+    assert (line_error(result.plan.parts[1].joint, door.joint) < 1e-3) == on_the_face
