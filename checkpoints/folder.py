@@ -23,6 +23,14 @@ CODE_KEYS = ("auto_map", "custom_pipelines")
 MAX_HEADER_BYTES = 100_000_000
 """As in the safetensors library."""
 
+ITEM_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
+    **dict.fromkeys(("I32", "U32", "F32"), 4),
+    **dict.fromkeys(("I64", "U64", "F64"), 8),
+}
+"""Size of a number, by the name that safetensors gives its dtype."""
+
 LISTED = 8
 """Names that an error shows at most."""
 
@@ -126,6 +134,11 @@ def shown(names: Iterable[str]) -> str:
     return ", ".join(ordered[:LISTED]) + more
 
 
+def weight_bytes(layout: Mapping[str, Weight], item_bytes: int | None = None) -> int:
+    """Memory of all weights in a dtype of that size; None is as they are stored."""
+    return sum(math.prod(weight.shape) * (item_bytes or ITEM_BYTES[weight.dtype]) for weight in layout.values())
+
+
 def _header(path: Path, name: str) -> dict[str, Weight]:
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -137,8 +150,11 @@ def _header(path: Path, name: str) -> dict[str, Weight]:
             content.pop("__metadata__", None)
             header = {key: Weight(tuple(entry["shape"]), entry["dtype"]) for key, entry in content.items()}
             end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
+            strange = {weight.dtype for weight in header.values()} - ITEM_BYTES.keys()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"{name} has no readable header") from error
+    if strange:
+        raise CheckpointCorrupt(f"{name} holds numbers of an unknown kind: {shown(strange)}")
     if size != 8 + length + end:
         raise CheckpointCorrupt(f"{name} is cut short: {size} of {8 + length + end} bytes")
     return header
@@ -149,8 +165,3 @@ def _json(path: Path, name: str) -> Any:
         return json.loads(path.read_text())
     except ValueError as error:
         raise CheckpointCorrupt(f"{name} is no JSON") from error
-
-
-def numbers(layout: Mapping[str, Weight]) -> int:
-    """How many numbers a checkpoint holds."""
-    return sum(math.prod(weight.shape) for weight in layout.values())

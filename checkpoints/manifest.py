@@ -12,7 +12,7 @@
     gpu_memory_gib = 10.7              # that serving it takes
 
 A model that is listed is served only if its folder has the digest that the manifest names. Folders that are not listed,
-such as a new version under test, are served as they are.
+such as a new version under test, are served as they are, and so are those of this repository while they have no digest.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Manifest:
         try:
             digest = folder_digest(self.folder(entry))
         except FileNotFoundError as error:
-            raise CheckpointMissing(f"{entry.name} is not there: {self.folder(entry)} holds no file") from error
+            raise CheckpointMissing(f"{entry.name} is not there: train or pull the model first") from error
         advice = f"if it is right, run `spark models pin {entry.name}`"
         if not entry.pinned:
             raise DigestMismatch(f"{self.path.name} names no digest for {entry.name}, which has {digest}; {advice}")
@@ -135,18 +135,21 @@ def checked_digest(folder: Path) -> str:
     """Digest of a folder that is about to be served; the nearest manifest above must not name another.
 
     Raises:
-        FileNotFoundError: the folder does not exist or holds no file.
-        CheckpointError: the manifest cannot be read, or names another digest or none.
+        CheckpointMissing: the folder does not exist or holds no file.
+        CheckpointError: the manifest cannot be read, or names another digest, or none for a model from a hub.
     """
     folder = folder.absolute()
     for parent in folder.parents:
         if (parent / MANIFEST).is_file():
             manifest = Manifest.read(parent / MANIFEST)
             for entry in manifest.entries:
-                if manifest.folder(entry) == folder:
+                if manifest.folder(entry) == folder and (entry.pinned or entry.repository):
                     return manifest.verify(entry)
             break
-    return folder_digest(folder)
+    try:
+        return folder_digest(folder)
+    except FileNotFoundError as error:
+        raise CheckpointMissing(f"{folder.name} does not exist or is empty: train or pull the model first") from error
 
 
 def _entry(name: str, table: dict[str, Any]) -> ModelEntry:

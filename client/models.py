@@ -37,6 +37,7 @@ def list_models(models: Models = MODELS) -> None:
     table = Table("model", "family", "stage", "source", "GPU GiB", "state")
     for column in table.columns:
         column.no_wrap = column.header != "source"
+        column.overflow = "fold"
     for entry in manifest.entries:
         here = manifest.folder(entry).is_dir()
         state = "absent" if not here else "here" if entry.pinned else "here, unpinned"
@@ -56,13 +57,16 @@ def licenses(names: Names = None, models: Models = MODELS) -> None:
 
 @app.command()
 def verify(names: Names = None, models: Models = MODELS) -> None:
-    """Compare the bytes of models with the manifest; absent ones count only if named. Exits with 5 on a difference."""
+    """Compare models with the manifest; absent and unpinned ones count only if named. Exits with 5 on a difference."""
     wrong: list[CheckpointError] = []
     with _reported():
         manifest = Manifest.read(models / MANIFEST)
         for entry in _chosen(manifest, names):
             if not names and not manifest.folder(entry).is_dir():
                 output.print(f"{entry.name}: absent")
+                continue
+            if not names and not entry.pinned:
+                output.print(f"{entry.name}: unpinned")
                 continue
             try:
                 output.print(f"{entry.name}: {manifest.verify(entry)}")

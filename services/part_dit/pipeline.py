@@ -17,15 +17,18 @@ from transformers import BitImageProcessorPil, Dinov2Model
 
 from articulation.errors import InvalidArticulation
 from articulation.tree import check_tree
-from checkpoints.folder import check_safe, numbers, read_layout
-from checkpoints.loading import check_finite, check_fits
+from checkpoints.folder import check_safe, read_layout, weight_bytes
+from checkpoints.loading import check_finite, check_fits, open_diffusers, open_transformers
 from services.part_dit import box_frame
-from services.part_dit.checkpoint import COMPONENTS, WEIGHTED, open_encoder, open_module
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
 from services.part_dit.extraction import Field, PartMesh, extract, frame_grid, space_grid
 from services.part_dit.scheduler import RectifiedFlowScheduler
 from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
 from services.part_dit.vae import TripoSGVAEModel
+
+WEIGHTED = ("vae", "transformer", "image_encoder_dinov2")
+COMPONENTS = (*WEIGHTED, "scheduler", "feature_extractor_dinov2")
+"""Folders that a weights folder consists of; those that hold weights, then all."""
 
 QUERY_CHUNK = 8192
 SET_TOKENS = 1024
@@ -86,12 +89,14 @@ class PartDiTPipeline(DiffusionPipeline):
         for part in COMPONENTS:
             if not any((folder / part).glob("*.json")):
                 raise WeightsMissing(f"{folder.name} holds no {part}: train or pull the model first")
-        weights = sum(numbers(read_layout(folder / part)) for part in WEIGHTED)
-        check_fits(folder.name, weights * dtype.itemsize, device)
+        weights = sum(weight_bytes(read_layout(folder / part), dtype.itemsize) for part in WEIGHTED)
+        check_fits(folder.name, weights, device)
         modules = {
-            "transformer": open_module(PartCrafterDiTModel, folder / "transformer", dtype, ADDED_MODULES),
-            "vae": open_module(TripoSGVAEModel, folder / "vae", dtype),
-            "image_encoder_dinov2": open_encoder(folder / "image_encoder_dinov2", dtype),
+            "transformer": open_diffusers(PartCrafterDiTModel, folder / "transformer", dtype, ADDED_MODULES),
+            "vae": open_diffusers(TripoSGVAEModel, folder / "vae", dtype),
+            "image_encoder_dinov2": open_transformers(
+                Dinov2Model.from_pretrained, folder / "image_encoder_dinov2", dtype
+            ),
         }
         for part, module in modules.items():
             check_finite(part, module.to(device))

@@ -18,6 +18,8 @@ from torch import Tensor
 from articulation.camera import Camera
 from articulation.errors import InvalidArticulation
 from articulation.typing import Array, ImageArray, IntArray
+from checkpoints.folder import check_safe, read_layout, weight_bytes
+from checkpoints.loading import check_finite, check_fits, open_diffusers
 from services.texture.bake import Patches, corner_normals, paint, patch_side, patches, texels
 from services.texture.errors import Cancelled, InvalidInput, WeightsMissing
 from services.texture.model import RECIPE_CHANNELS, TextureModel, texel_colors
@@ -77,20 +79,24 @@ class TexturePipeline(DiffusionPipeline):
         self.register_modules(model=model)  # type: ignore[no-untyped-call]
 
     @classmethod
-    def load(cls, folder: Path) -> TexturePipeline:
-        """Read a checkpoint folder in float32.
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> TexturePipeline:
+        """Read a checkpoint folder in float32, onto a device.
 
         Raises:
             WeightsMissing: naming the file that is not there.
+            checkpoints.errors.CheckpointError: the weights are unsafe, damaged, of another layout or too large.
         """
+        device = torch.device(device)
+        check_safe(folder)
         for name in ("model_index.json", "model/config.json"):
             if not (folder / name).is_file():
                 raise WeightsMissing(f"no texture checkpoint: {folder / name} does not exist")
         if not any((folder / "model").glob("*.safetensors")):
             raise WeightsMissing(f"no texture checkpoint: {folder / 'model'} holds no .safetensors file")
-        pipeline: TexturePipeline = cls.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        pipeline.model.eval()
-        return pipeline
+        check_fits(folder.name, weight_bytes(read_layout(folder / "model"), torch.float32.itemsize), device)
+        model = open_diffusers(TextureModel, folder / "model", torch.float32)
+        check_finite("texture", model.to(device))
+        return cls(model.eval())
 
     @torch.inference_mode()
     def __call__(

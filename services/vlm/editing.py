@@ -13,7 +13,10 @@ from torch import Tensor
 
 from articulation.plan import Plan
 from articulation.typing import ImageArray
-from services.vlm.edit_model import composite
+from checkpoints.errors import CheckpointError
+from checkpoints.folder import check_safe, read_layout, weight_bytes
+from checkpoints.loading import check_finite, check_fits, open_diffusers
+from services.vlm.edit_model import EditModel, composite
 from services.vlm.edit_pipeline import CompactEditPipeline
 from services.vlm.edit_prompt import EditTask, PlanTensors, draw_prompt
 from serving.errors import InvalidImage, InvalidRequest, ModelNotReady
@@ -32,14 +35,20 @@ class ImageEditor:
         """Open a diffusers folder on a torch device.
 
         Raises:
-            serving.errors.ModelNotReady: the folder holds no pipeline, or not all of it.
+            serving.errors.ModelNotReady: the folder holds no pipeline that may be used; says what is wrong with it.
         """
         try:
-            if not (folder / "model_index.json").is_file():  # without it diffusers would look for a hub
-                raise FileNotFoundError(folder)
-            pipeline: CompactEditPipeline = CompactEditPipeline.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True
+            check_safe(folder)
+            check_fits(
+                folder.name, weight_bytes(read_layout(folder / "model"), torch.float32.itemsize), torch.device(device)
             )
+            model = open_diffusers(EditModel, folder / "model", torch.float32)
+            check_finite(folder.name, model)
+            pipeline: CompactEditPipeline = CompactEditPipeline.from_pretrained(
+                folder, model=model, dtype=torch.float32, local_files_only=True
+            )
+        except CheckpointError as error:
+            raise ModelNotReady(f"no usable image-editing model: {error}", metadata={"model": MODEL_NAME}) from error
         except (OSError, ValueError) as error:  # a missing or broken file; a pipeline of other parts
             raise ModelNotReady(f"no image-editing model in {folder.name}", metadata={"model": MODEL_NAME}) from error
         pipeline.model.eval().to(device=device, memory_format=torch.channels_last)

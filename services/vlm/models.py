@@ -11,7 +11,8 @@ import structlog
 
 from articulation.plan import Plan
 from articulation.typing import ImageArray
-from checkpoints.digest import folder_digest
+from checkpoints.errors import CheckpointError, CheckpointMissing
+from checkpoints.manifest import checked_digest
 from services.vlm.calibration import UNCALIBRATED, Calibration, load_calibration
 from services.vlm.editing import ImageEditor
 from services.vlm.engine import PlanEngine
@@ -67,12 +68,14 @@ def load_models(settings: VlmSettings) -> Models:
 
 def _load(folder: Path, load: Callable[[Path], M]) -> Loaded[M] | ModelNotReady:
     try:
-        digest = folder_digest(folder)
+        digest = checked_digest(folder)
         model = load(folder)
-    except FileNotFoundError:
-        error = ModelNotReady(f"there is no model in {folder.name}", metadata={"model": folder.name})
+    except CheckpointMissing as missing:
         _log.warning("model is missing", folder=str(folder))
-        return error
+        return ModelNotReady(str(missing), metadata={"model": folder.name})
+    except CheckpointError as refused:
+        _log.warning("model is refused", folder=str(folder), problem=str(refused))
+        return ModelNotReady(str(refused), metadata={"model": folder.name})
     except ModelNotReady as error:
         _log.warning("model cannot be loaded", folder=str(folder), problem=error.message)
         return error

@@ -19,6 +19,9 @@ from transformers import (
 )
 
 from articulation.typing import ImageArray
+from checkpoints.errors import CheckpointError
+from checkpoints.folder import check_safe, read_layout, weight_bytes
+from checkpoints.loading import check_finite, check_fits, open_transformers
 from services.vlm.constraint import SchemaConstraint, grammar_tokenizer
 from services.vlm.engine import Abandoned, Completion, Token
 from services.vlm.prompt import plan_prompt, with_hints
@@ -46,14 +49,19 @@ class TransformersEngine:
         """Open a model folder; float32 on a CPU, where bfloat16 is slower, and as stored elsewhere.
 
         Raises:
-            serving.errors.ModelNotReady: the folder holds no model.
+            serving.errors.ModelNotReady: the folder holds no model that may be used; says what is wrong with it.
         """
         images: Any = AutoImageProcessor
         dtype = torch.float32 if device == "cpu" else "auto"
         try:
-            model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, local_files_only=True)
+            check_safe(folder)
+            check_fits(folder.name, weight_bytes(read_layout(folder)), torch.device(device))
+            model = open_transformers(AutoModelForImageTextToText.from_pretrained, folder, dtype)
+            check_finite(folder.name, model)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = images.from_pretrained(folder, local_files_only=True)
+        except CheckpointError as error:
+            raise ModelNotReady(f"no usable vision-language model: {error}", metadata={"model": folder.name}) from error
         except (OSError, ValueError) as error:  # ValueError: a folder without config.json
             raise ModelNotReady(
                 f"no vision-language model in {folder.name}", metadata={"model": folder.name}

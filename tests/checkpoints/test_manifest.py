@@ -97,7 +97,24 @@ def test_a_folder_with_another_digest_is_refused(tmp_path: Path) -> None:
         checked_digest(folder)
 
 
-def test_a_listed_folder_without_a_digest_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_this_repository_may_be_served_without_a_digest(tmp_path: Path) -> None:
+    folder = model(tmp_path)
+    write_manifest(tmp_path, repository='""')
+    assert checked_digest(folder) == folder_digest(folder)
+
+
+def test_a_missing_folder_is_typed(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMissing, match="train or pull"):
+        checked_digest(tmp_path / "nothing")
+
+
+def test_the_shipped_weights_are_those_that_the_manifest_names() -> None:
+    manifest = Manifest.read(SHIPPED)
+    shipped = [entry for entry in manifest.entries if entry.pinned and not entry.repository]
+    assert {entry.name: manifest.verify(entry) for entry in shipped} == {e.name: e.digest for e in shipped}
+
+
+def test_a_listed_folder_from_a_hub_without_a_digest_is_refused(tmp_path: Path) -> None:
     folder = model(tmp_path)
     write_manifest(tmp_path)
     with pytest.raises(DigestMismatch, match="names no digest for toy"):

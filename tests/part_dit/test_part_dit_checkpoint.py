@@ -1,13 +1,13 @@
 """Weights folders of the shape stage: PartCrafter's open, and others are refused before anything is served."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from spoilt_weights import change, cut_short, rewrite
 from torch import Tensor
 from transformers import Dinov2Config, Dinov2Model
 
@@ -43,17 +43,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(published: Path, tmp_path: Path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(published, tmp_path / "partcrafter"))
-
-
-def rewrite(path: Path, **values: object) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-
-def change(path: Path, edit: Callable[[dict[str, Tensor]], object]) -> None:
-    """Edit the tensors of a file in place."""
-    tensors = load_file(path)
-    edit(tensors)
-    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def test_a_published_folder_opens_with_its_own_weights(published: Path) -> None:
@@ -142,10 +131,6 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         PartDiTPipeline.load(tmp_path / "nowhere")
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-10])
-
-
 def not_a_number(tensors: dict[str, Tensor]) -> None:
     tensors["norm_out.weight"][0] = torch.nan
 
@@ -157,8 +142,12 @@ def other_shape(tensors: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "said"),
     [
-        (lambda f: cut(f / TRANSFORMER), CheckpointCorrupt, "transformer/diffusion_pytorch_model.safetensors is cut"),
-        (lambda f: cut(f / ENCODER), CheckpointCorrupt, "image_encoder_dinov2/model.safetensors is cut short"),
+        (
+            lambda f: cut_short(f / TRANSFORMER),
+            CheckpointCorrupt,
+            "transformer/diffusion_pytorch_model.safetensors is cut",
+        ),
+        (lambda f: cut_short(f / ENCODER), CheckpointCorrupt, "image_encoder_dinov2/model.safetensors is cut short"),
         (lambda f: (f / TRANSFORMER).write_bytes(b""), CheckpointCorrupt, "no safetensors file"),
         (lambda f: (f / "vae/config.json").write_text("{"), CheckpointCorrupt, "config.json"),
         (lambda f: rewrite(f / "vae/config.json", num_layers_encoder="eight"), CheckpointCorrupt, "vae has no usable"),

@@ -1,15 +1,17 @@
 """The shape stage as callers meet it: a real tritonserver, a toy checkpoint, gRPC."""
 
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import tritonclient.grpc as grpcclient
+from spoilt_weights import SPOILT, cut_short, pickled
 from torch import Tensor
-from triton_server import TritonServer, copy_model, inputs, triton_server
+from triton_server import MODELS, TritonServer, copy_model, inputs, triton_server
 from tritonclient.utils import InferenceServerException
 
 from services.part_dit.pipeline import PartDiTPipeline
@@ -102,3 +104,21 @@ def test_a_cancelled_request_stops_the_sampling(server: TritonServer, request_te
 def test_missing_weights_fail_the_load_and_say_so(address: str) -> None:
     with pytest.raises(InferenceServerException, match="train or pull the model first"):
         grpcclient.InferenceServerClient(address).load_model("untrained")
+
+
+@pytest.mark.parametrize("spoil", [cut_short, pickled], ids=lambda spoil: spoil.__name__)
+def test_a_new_version_with_spoilt_weights_leaves_the_old_one_serving(
+    server: TritonServer, weights: Path, request_tensors: dict[str, Tensor], spoil: Callable[[Path], None]
+) -> None:
+    version = server.log.parent / "repository/part_dit/2"
+    shutil.copytree(weights, version / "weights")
+    shutil.copy(MODELS / "part_dit/1/model.py", version)
+    spoil(version / "weights/transformer/diffusion_pytorch_model.safetensors")
+    client = grpcclient.InferenceServerClient(server.address)
+    try:
+        with pytest.raises(InferenceServerException, match=SPOILT[spoil]):
+            client.load_model("part_dit")
+        assert client.is_model_ready("part_dit", "1")
+        assert ask(server.address, arrays(request_tensors)).as_numpy("vertices").any()
+    finally:
+        shutil.rmtree(version)

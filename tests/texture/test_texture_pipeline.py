@@ -1,8 +1,13 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from spoilt_weights import SPOILT
 from texture_scenes import CAMERA, parts, pictures, toy_pipeline
 
+from checkpoints.errors import CheckpointError
 from services.texture.bake import texels
 from services.texture.errors import Cancelled, InvalidInput, WeightsMissing
 from services.texture.observation import View
@@ -97,6 +102,14 @@ def test_missing_file_is_named(tmp_path, lost: str) -> None:
     toy_pipeline().save_pretrained(tmp_path)
     (tmp_path / lost).unlink()
     with pytest.raises(WeightsMissing, match=lost.split("/")[0]):
+        TexturePipeline.load(tmp_path)
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILT.items(), ids=[spoil.__name__ for spoil in SPOILT])
+def test_spoilt_checkpoint_is_refused(tmp_path, spoil: Callable[[Path], None], said: str) -> None:
+    toy_pipeline().save_pretrained(tmp_path)
+    spoil(next((tmp_path / "model").glob("*.safetensors")))
+    with pytest.raises((CheckpointError, WeightsMissing), match=said):
         TexturePipeline.load(tmp_path)
 
 

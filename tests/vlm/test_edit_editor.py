@@ -1,6 +1,8 @@
 """ImageEditor's contract, on a toy checkpoint: shapes, determinism, dependence on its inputs, typed errors."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from edit_plans import cabinet
+from spoilt_weights import SPOILT
 
 from articulation.typing import AnyArray, ImageArray
 from services.vlm.edit_model import COVERAGE, EditModel
@@ -132,3 +135,13 @@ def test_a_pipeline_of_other_parts_is_a_model_that_is_not_ready(folder: Path, tm
     )
     with pytest.raises(ModelNotReady):
         ImageEditor.load(tmp_path)
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILT.items(), ids=[spoil.__name__ for spoil in SPOILT])
+def test_a_spoilt_folder_is_a_model_that_is_not_ready(
+    folder: Path, tmp_path: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoilt = Path(shutil.copytree(folder, tmp_path / "spoilt"))
+    spoil(next((spoilt / "model").glob("*.safetensors")))
+    with pytest.raises(ModelNotReady, match=said):
+        ImageEditor.load(spoilt)

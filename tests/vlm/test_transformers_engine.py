@@ -1,6 +1,8 @@
 """The in-process engine on a real Qwen3-VL folder of toy size with random weights."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -9,9 +11,11 @@ import pytest
 from llguidance import LLMatcher
 from PIL import Image
 from plan_folders import write_random_folder
+from spoilt_weights import SPOILT
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from articulation.joint import JointType
+from checkpoints import loading
 from services.vlm.constraint import grammar_tokenizer
 from services.vlm.engine import Abandoned
 from services.vlm.plan_format import REFUSALS, dumps, parse, refusal
@@ -115,4 +119,18 @@ def test_a_gateway_picture_becomes_the_grid_that_the_model_was_trained_on(folder
 def test_a_folder_without_weights_is_not_ready(tmp_path: Path) -> None:
     with pytest.raises(ModelNotReady) as raised:
         TransformersEngine.load(tmp_path)
-    assert raised.value.message == f"no vision-language model in {tmp_path.name}"
+    assert raised.value.message.startswith(f"no usable vision-language model: {tmp_path.name} holds no")
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILT.items(), ids=[spoil.__name__ for spoil in SPOILT])
+def test_a_spoilt_folder_is_not_ready(folder: Path, tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:
+    spoilt = Path(shutil.copytree(folder, tmp_path / "spoilt"))
+    spoil(next(spoilt.glob("*.safetensors")))
+    with pytest.raises(ModelNotReady, match=said):
+        TransformersEngine.load(spoilt)
+
+
+def test_weights_larger_than_the_gpu_are_not_ready(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "free_bytes", lambda device: 1000)
+    with pytest.raises(ModelNotReady, match="GiB free"):
+        TransformersEngine.load(folder)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from manifests import write_manifest
 from PIL import Image
 from plan_folders import write_random_folder
 
@@ -132,6 +134,14 @@ async def test_an_empty_request_breaks_the_rules_of_the_proto(stub: vlm_service_
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.PlanArticulation(pb.PlanArticulationRequest())
     assert type(from_rpc_error(caught.value, "vlm")) is InvalidRequest
+
+
+def test_a_folder_that_the_manifest_names_otherwise_is_not_ready(settings: VlmSettings, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(settings.plan_folder, tmp_path / "models/compact-plan"))
+    write_manifest(tmp_path / "models", folder='"compact-plan"', digest=f'"{64 * "a"}"')
+    found = load_models(settings.model_copy(update={"plan_folder": folder})).planner
+    assert isinstance(found, ModelNotReady)
+    assert "is not the model that manifest.toml names" in found.message
 
 
 async def test_without_an_editor_the_guide_calls_are_not_ready(stub: vlm_service_pb2_grpc.VlmServiceStub) -> None:

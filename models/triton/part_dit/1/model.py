@@ -9,6 +9,7 @@ import torch
 import triton_python_backend_utils as pb_utils
 from torch.utils.dlpack import from_dlpack
 
+from checkpoints.manifest import checked_digest
 from services.part_dit.errors import GenerationCancelled, InvalidInput
 from services.part_dit.pipeline import PartDiTPipeline
 from services.part_dit.precision import best_dtype
@@ -23,6 +24,7 @@ class TritonPythonModel:
         weights = Path(args["model_repository"]) / args["model_version"] / "weights"
         on_gpu = args["model_instance_kind"] == "GPU"
         device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
+        checked_digest(weights)
         self.pipeline = PartDiTPipeline.load(weights, best_dtype(device), device)
 
     def execute(self, requests: list[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import triton_python_backend_utils as pb_utils
 
+from checkpoints.manifest import checked_digest
 from services.texture.errors import Cancelled, InvalidInput
 from services.texture.pipeline import TexturePipeline
 from services.texture.tensors import INPUTS, decode, encode
@@ -17,11 +18,12 @@ class TritonPythonModel:
     """One instance: one pipeline on one device."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the weights beside this file; without them the load fails, naming what is missing."""
+        """Load the weights beside this file; where they cannot be used the load fails and says why."""
         weights = Path(args["model_repository"]) / args["model_version"] / "weights"
         on_gpu = args["model_instance_kind"] == "GPU"
         device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
-        self.pipeline = TexturePipeline.load(weights).to(device)
+        checked_digest(weights)
+        self.pipeline = TexturePipeline.load(weights, device)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request on its own; one that fails leaves the others untouched."""
