@@ -26,8 +26,9 @@ from gateway.package.separate import Pieces
 
 SAMPLES = 48
 """Coordinates tried from the closed state to either limit."""
+FIRST_SAMPLES = 3
 FIRST_STEPS = 8
-"""What catches is trimmed at so many coordinates up to the first sample."""
+"""What catches is trimmed at so many coordinates up to each of the first samples."""
 DEPTH = 0.005
 """Penetration above this fraction of the diagonal stops a joint: half of what a finished asset may show."""
 CATCH_GAP = 0.25
@@ -233,9 +234,10 @@ def relieve(asset: Asset, pieces: Pieces, index: int, clearance: float, relief: 
 
 def relief_steps(ends: Sequence[float]) -> list[Array]:
     """Coordinates from the closed state to each limit; then, with what may still be trimmed, finer ones up to the first
-    of these: there parts that are a hair apart may hook into each other, and one would drag the other along."""
+    few of these: there parts that are a hair apart may hook into each other, and one would drag the other along."""
     whole = [np.linspace(0.0, end, SAMPLES + 1)[1:] for end in ends]
-    return whole + [np.linspace(0.0, values[0], FIRST_STEPS + 1)[1:-1] for values in whole]
+    fine = FIRST_SAMPLES * FIRST_STEPS
+    return whole + [np.linspace(0.0, values[FIRST_SAMPLES - 1], fine + 1)[1:-1] for values in whole]
 
 
 def touching(model: CollisionModel, asset: Asset, index: int, value: float, depth: float) -> set[int]:

@@ -103,11 +103,12 @@ def test_a_door_is_stopped_by_a_wall_beside_it() -> None:
     assert any("door" in note for note in asset.notes)
 
 
-def test_a_drawer_that_would_hook_into_its_neighbour_is_trimmed() -> None:
-    """Two ridges that pass each other in the first fiftieth of the drawer's way, and would hold on to each other."""
+@pytest.mark.parametrize("ridge", [0.405, 0.4165])
+def test_a_drawer_that_would_hook_into_its_neighbour_is_trimmed(ridge: float) -> None:
+    """Two ridges that pass each other early on the drawer's way, between samples, and would hold on to each other."""
     body = [box([-0.6, -1.0, -0.5], [0.6, 0.4, 0.4])]
     drawer = [box([-0.5, 0.5, -0.3], [-0.01, 0.9, 0.5]), box([-0.011, 0.6, 0.398], [0.003, 0.8, 0.402])]
-    neighbour = [box([0.01, 0.5, -0.3], [0.5, 0.9, 0.5]), box([-0.003, 0.6, 0.405], [0.011, 0.8, 0.409])]
+    neighbour = [box([0.01, 0.5, -0.3], [0.5, 0.9, 0.5]), box([-0.003, 0.6, ridge], [0.011, 0.8, ridge + 0.004])]
     rail = replace(cabinet()[0].parts[2].joint, upper=0.6)
     parts = (part("body", body[0]), part("drawer", drawer[0], 0, rail), part("neighbour", neighbour[0], 0, rail))
     bare = raw_asset(Plan("x", 1.0, parts, CAMERA), [textured(own[0]) for own in (body, drawer, neighbour)])
