@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check format protos bench bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check crd-models format protos bench bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,12 @@ check: $(READY) ## lint and type-check everything
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/hadolint $(wildcard services/*/Dockerfile)
+	for profile in local gpu production; do \
+	    $(BIN)/helm lint --quiet --strict helm/spark -f helm/spark/values-$$profile.yaml || exit 1; \
+	done
+
+crd-models: ## the published models of KEDA's, Prometheus' and the Gateway API's kinds, by which the chart's tests check them
+	npm ci --silent --no-audit --no-fund --prefix tests/helm/crds
 
 format: $(READY) ## format code and contracts
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,105 @@
+"""The policies allow the arrows that the code draws, and nothing else."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import pytest
+from chart import CASES, COMPONENTS, environment, main_container, of_kind, rendered, workloads
+
+from gateway.settings import Settings
+from services.refinement.settings import RefinementSettings
+from services.vlm.settings import VlmSettings
+
+Arrow = tuple[str, str, int]
+"""Who calls whom, at which port."""
+
+
+def selected(selector: Mapping, labels: Mapping) -> bool:
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def labels(case: str, name: str) -> dict[str, str]:
+    found: dict[str, str] = workloads(rendered(case))[name]["spec"]["template"]["metadata"]["labels"]
+    return found
+
+
+def lets(rules: list[dict], peers: str, other: Mapping, port: int) -> bool:
+    """Whether rules of one direction let a pod of this namespace through at a port."""
+    return any(
+        port in [entry["port"] for entry in rule["ports"]]
+        and any("podSelector" in peer and selected(peer["podSelector"], other) for peer in rule.get(peers, []))
+        for rule in rules
+    )
+
+
+def allowed(case: str, caller: str, called: str, port: int) -> bool:
+    policies = [one["spec"] for one in of_kind(rendered(case), "NetworkPolicy")]
+    out = [one for one in policies if selected(one["podSelector"], labels(case, caller))]
+    into = [one for one in policies if selected(one["podSelector"], labels(case, called))]
+    assert out and into, "a pod without a policy is open"
+    return any(lets(one["egress"], "to", labels(case, called), port) for one in out) and any(
+        lets(one["ingress"], "from", labels(case, caller), port) for one in into
+    )
+
+
+def service_of(case: str, address: str) -> Arrow:
+    """The component and container port behind a Service's address, and who calls it: the gateway."""
+    host, _, port = address.partition(":")
+    (service,) = [one for one in of_kind(rendered(case), "Service") if one["metadata"]["name"] == host]
+    (target,) = [one["targetPort"] for one in service["spec"]["ports"] if one["port"] == int(port)]
+    (name,) = [
+        name for name in COMPONENTS if selected({"matchLabels": service["spec"]["selector"]}, labels(case, name))
+    ]
+    ports = {one["name"]: one["containerPort"] for one in main_container(workloads(rendered(case))[name])["ports"]}
+    return "gateway", name, ports[target]
+
+
+def arrows(case: str) -> set[Arrow]:
+    """Whom the gateway calls, by the variables that it is given."""
+    variables = environment(workloads(rendered(case))["gateway"])
+    own = "SPARK_GATEWAY_ADDRESS"
+    return {service_of(case, value) for key, value in variables.items() if key.endswith("_ADDRESS") and key != own}
+
+
+def test_the_gateway_is_told_where_every_service_is_that_its_settings_name() -> None:
+    fields = {name for name in Settings.model_fields if name.endswith("_address")} - {"triton_address"}
+    told = {
+        key.removeprefix("SPARK_GATEWAY_").lower() for key in environment(workloads(rendered("default"))["gateway"])
+    }
+    assert fields <= told  # triton_address is for models without a server of their own
+
+
+@pytest.mark.parametrize("settings", [VlmSettings, RefinementSettings])
+def test_services_call_nobody(settings: type) -> None:
+    assert [name for name in settings.model_fields if "address" in name or "url" in name] == ["address"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exactly_the_arrows_of_the_code_are_open(case: str) -> None:
+    real = arrows(case)
+    assert {called for _, called, _ in real} == {"vlm", "part_dit", "texture", "refinement"}
+    ports = {
+        (name, port["containerPort"])
+        for name in COMPONENTS
+        for port in main_container(workloads(rendered(case))[name])["ports"]
+    }
+    pairs = [(caller, called, port) for caller, (called, port) in product(COMPONENTS, ports) if caller != called]
+    assert {arrow for arrow in pairs if allowed(case, *arrow)} == real
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_model_servers_reach_nothing_unless_they_fetch_weights(case: str) -> None:
+    for policy in of_kind(rendered(case), "NetworkPolicy"):
+        name = policy["metadata"]["labels"]["app.kubernetes.io/component"]
+        fetches = "initContainers" in workloads(rendered(case))[name]["spec"]["template"]["spec"]
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        if name != "gateway":
+            assert bool(policy["spec"]["egress"]) == fetches
+
+
+def test_only_the_named_clients_call_the_gateway_in_production() -> None:
+    (policy,) = [
+        one for one in of_kind(rendered("production"), "NetworkPolicy") if one["metadata"]["name"] == "spark-gateway"
+    ]
+    (rule,) = [one for one in policy["spec"]["ingress"] if one["ports"][0]["port"] == 50050]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway-system"}}}]
