@@ -91,7 +91,7 @@ def test_bad_tensor_is_an_invalid_argument_that_names_it(
 
 
 def test_a_version_without_weights_does_not_load(client: grpcclient.InferenceServerClient) -> None:
-    with pytest.raises(InferenceServerException, match="no texture checkpoint"):
+    with pytest.raises(InferenceServerException, match="train or pull the model first"):
         client.load_model("bare")
     assert not client.is_model_ready("bare")
 
