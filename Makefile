@@ -22,6 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q torch -c constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	! command -v npm > /dev/null || $(MAKE) --no-print-directory crd-models || true
 	touch $@
 
 demo: $(READY) ## reconstruct a sample image through the real services
