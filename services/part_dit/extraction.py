@@ -12,17 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from skimage.measure import marching_cubes
 from torch import Tensor
 from torch.nn import functional
+
+from services.part_dit.marching_cubes import marching_cubes
 
 Field = Callable[[Tensor], Tensor]
 """(Q, 3) points in model space -> (Q,) values, positive inside."""
 
 MIN_COARSE_CELLS = 24
 """Coarse cells along an edge of [-1, 1]; a truncated distance of 0.1 still reaches across such a cell."""
+
+MIN_BLIND_CELLS = 128
+"""The same for a field of unknown scale, whose signs alone must show a wall: it is found from 1/64 of thickness on."""
 
 BOX_MARGIN = 0.12
 """How far outside its planned box a part is looked for, in model units."""
@@ -67,14 +69,15 @@ class Grid:
     unit: NDArray[np.float64]
 
 
-def space_grid(resolution: int, box: Tensor | None = None) -> Grid:
+def space_grid(resolution: int, box: Tensor | None = None, coarsest: int = MIN_COARSE_CELLS) -> Grid:
     """Cubic cells over [-1, 1]^3, for a field in model space.
 
     Args:
         resolution: cells along an edge; rounded up to a power of two times the coarse grid.
         box: (6,) centre and half extent to look in, plus a margin; None looks everywhere.
+        coarsest: the fewest coarse cells along an edge, where the resolution has as many.
     """
-    levels = max(0, int(np.log2(resolution / MIN_COARSE_CELLS)))
+    levels = max(0, int(np.log2(resolution / coarsest)))
     coarse = -(-resolution // 2**levels)
     cell = 2.0 / coarse
     low, high = np.full(3, -1), np.full(3, coarse + 1)
@@ -150,9 +153,12 @@ def _refine(field: Field, values: Tensor, active: Tensor, factor: list[int], cor
     """Cut the cells by `factor` along each axis: evaluate corners of active cells' children, interpolate all others."""
     shape = [f * n + 1 for f, n in zip(factor, active.shape, strict=True)]
     fine = functional.interpolate(values[None, None], size=shape, mode="trilinear", align_corners=True)[0, 0]
-    # A corner of the fine grid touches an active cell when any of the (up to eight) coarse cells around it is active.
-    spread = functional.interpolate(active[None, None].float(), scale_factor=tuple(map(float, factor)), mode="nearest")
-    touched = functional.max_pool3d(functional.pad(spread, (1,) * 6), 2, stride=1)[0, 0] > 0
+    # A corner of the fine grid touches an active cell when any of the (up to eight) cells around it is active.
+    touched = active
+    for axis, pieces in enumerate(factor):
+        touched = touched.repeat_interleave(pieces, axis)
+        nothing = torch.zeros_like(touched.narrow(axis, 0, 1))
+        touched = torch.cat([touched, nothing], axis) | torch.cat([nothing, touched], axis)
     indices = touched.nonzero()
     if len(indices):
         fine[touched] = _evaluate(field, indices, corner, cell)
@@ -160,26 +166,34 @@ def _refine(field: Field, values: Tensor, active: Tensor, factor: list[int], cor
 
 
 def _polygonise(values: Tensor, lower: NDArray[np.float64], cell: NDArray[np.float64]) -> PartMesh:
-    grid = functional.pad(values.float(), (1,) * 6, value=-1.0).cpu().numpy()
-    if grid.max() <= 0:
+    vertices, faces = marching_cubes(functional.pad(values.float(), (1,) * 6, value=-1.0))
+    if not len(faces):
         return PartMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
-    vertices, faces, _, _ = marching_cubes(grid, level=0.0, gradient_direction="descent")  # type: ignore[no-untyped-call]
-    vertices = (vertices - 1) * cell + lower
-    return _without_debris(vertices.astype(np.float32), faces.astype(np.int32))
+    cell_size, corner = (torch.tensor(numbers, device=values.device) for numbers in (cell, lower))
+    vertices, faces = _without_debris((vertices - 1) * cell_size + corner, faces)
+    return PartMesh(vertices.float().cpu().numpy(), faces.int().cpu().numpy())
 
 
-def _without_debris(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> PartMesh:
-    """Keep the connected pieces of a noticeable area, and turn the winding outwards."""
-    edges = coo_matrix(
-        (np.ones(2 * len(faces)), (faces[:, :2].ravel(order="F"), faces[:, 1:].ravel(order="F"))),
-        shape=(len(vertices), len(vertices)),
-    )
-    _, label = connected_components(edges, directed=False)
-    corners = vertices[faces].astype(np.float64)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.bincount(label[faces[:, 0]], np.linalg.norm(normal, axis=1), minlength=label.max() + 1)
-    keep = (area >= DEBRIS_AREA * area.max())[label[faces[:, 0]]]
-    if (corners[keep, 0] * normal[keep]).sum() < 0:
-        faces = faces[:, ::-1]
-    used, compact = np.unique(faces[keep], return_inverse=True)
-    return PartMesh(vertices[used], compact.reshape(-1, 3).astype(np.int32))
+def _without_debris(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep the connected pieces of a noticeable area."""
+    piece = connected_pieces(faces, len(vertices))[faces[:, 0]]
+    first, second, third = vertices[faces].unbind(1)
+    area = torch.linalg.cross(second - first, third - first).norm(dim=-1)
+    total = area.new_zeros(len(vertices)).index_add_(0, piece, area)
+    faces = faces[total[piece] >= DEBRIS_AREA * total.max()]
+    used = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
+    used[faces] = True
+    return vertices[used], (used.cumsum(0) - 1)[faces]
+
+
+def connected_pieces(faces: Tensor, count: int) -> Tensor:
+    """(F, 3) faces over `count` vertices -> (count,) the lowest vertex of each one's connected piece."""
+    root = torch.arange(count, device=faces.device)
+    while True:
+        roots = root[faces]
+        lowest = roots.amin(1, keepdim=True)
+        if bool((roots == lowest).all()):
+            return root
+        root.scatter_reduce_(0, roots.flatten(), lowest.expand(-1, 3).flatten(), "amin")
+        while not torch.equal(root[root], root):
+            root = root[root]

@@ -21,7 +21,15 @@ from checkpoints.folder import check_safe, read_layout, weight_bytes
 from checkpoints.loading import check_finite, check_fits, open_diffusers, open_transformers
 from services.part_dit import box_frame
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
-from services.part_dit.extraction import Field, PartMesh, extract, frame_grid, space_grid
+from services.part_dit.extraction import (
+    MIN_BLIND_CELLS,
+    MIN_COARSE_CELLS,
+    Field,
+    PartMesh,
+    extract,
+    frame_grid,
+    space_grid,
+)
 from services.part_dit.scheduler import RectifiedFlowScheduler
 from services.part_dit.transformer import ADDED_MODULES, PartCrafterDiTModel
 from services.part_dit.vae import TripoSGVAEModel
@@ -31,6 +39,9 @@ COMPONENTS = (*WEIGHTED, "scheduler", "feature_extractor_dinov2")
 """Folders that a weights folder consists of; those that hold weights, then all."""
 
 QUERY_CHUNK = 8192
+GPU_QUERY_CHUNK = 65536
+"""Points that are asked for at once: what stays in a CPU's cache, and what fills a GPU."""
+
 SET_TOKENS = 1024
 """Latent tokens a part when the model's tokens have no order, PartCrafter's default."""
 
@@ -184,7 +195,8 @@ class PartDiTPipeline(DiffusionPipeline):
             planned: (6,) box to look in, for a part in model space; None looks everywhere.
             frame: (6,) box in whose frame the part was generated; None is model space.
         """
-        grid = space_grid(resolution, planned) if frame is None else frame_grid(resolution, frame)
+        coarsest = MIN_BLIND_CELLS if self.vae.truncation is None else MIN_COARSE_CELLS
+        grid = space_grid(resolution, planned, coarsest) if frame is None else frame_grid(resolution, frame)
         return extract(self.field(tokens, frame), grid, self.device, self.vae.truncation)
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -274,7 +286,7 @@ class PartDiTPipeline(DiffusionPipeline):
         def evaluate(points: Tensor) -> Tensor:
             if frame is not None:
                 points = box_frame.to_frame(points, frame)
-            chunks = points.split(QUERY_CHUNK)
+            chunks = points.split(QUERY_CHUNK if points.device.type == "cpu" else GPU_QUERY_CHUNK)
             return torch.cat([self.vae.query(tokens[None], chunk[None])[0] for chunk in chunks])
 
         return evaluate

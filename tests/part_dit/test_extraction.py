@@ -8,7 +8,7 @@ import torch
 import trimesh
 
 from services.part_dit import box_frame
-from services.part_dit.extraction import PartMesh, extract, frame_grid, space_grid
+from services.part_dit.extraction import MIN_BLIND_CELLS, PartMesh, extract, frame_grid, space_grid
 
 TRUNCATION = 0.1
 
@@ -138,3 +138,11 @@ def test_refining_along_one_axis_equals_refining_everywhere() -> None:
     mesh = solid(extract(in_frame(distance, frame), frame_grid(96, frame), truncation=TRUNCATION))
     assert mesh.is_watertight
     np.testing.assert_allclose(mesh.extents / 2, (0.03, 0.09, 0.09), atol=0.003)
+
+
+def test_a_wall_is_found_by_signs_alone() -> None:
+    half = (0.008, 0.3, 0.3)
+    grid = space_grid(256, torch.tensor([0, 0, 0, *half]), MIN_BLIND_CELLS)
+    mesh = solid(extract(lambda points: -box(half)(points).sign(), grid))
+    assert mesh.is_watertight
+    np.testing.assert_allclose(mesh.extents / 2, half, atol=0.01)
