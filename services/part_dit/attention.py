@@ -6,14 +6,33 @@ to_out.0}`, `norm2`, `attn2`, `norm3`, `ff.net.{0.proj,2}`, `skip_linear`, `skip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from diffusers.models.attention import FeedForward
 from diffusers.models.normalization import FP32LayerNorm
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend
 
 NORM_EPS = 1e-5
 QK_NORM_EPS = 1e-6
+
+KERNELS = [
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+"""Attention kernels in the order in which a GPU should try them."""
+
+
+class KeyValue(NamedTuple):
+    """A context as attention uses it: `key` and `value`, both (N, L, heads, D / heads)."""
+
+    key: Tensor
+    value: Tensor
 
 
 class Attention(nn.Module):
@@ -50,13 +69,28 @@ class Attention(nn.Module):
         self.norm_cross = nn.LayerNorm(source_dim) if normalise_context else None
         self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
 
-    def forward(self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def key_value(self, context: Tensor) -> KeyValue:
+        """(N, L, E) context -> what `forward` takes in its place, when the same context is attended to often."""
+        if self.norm_cross is not None:
+            context = self.norm_cross(context)
+        weight = torch.cat([self.to_k.weight, self.to_v.weight])
+        key, value = functional.linear(context, weight).unflatten(-1, (self.heads, 2, -1)).unbind(-2)
+        return KeyValue(key if self.norm_k is None else _rms_norm(key, self.norm_k), value)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        context: Tensor | KeyValue | None = None,
+        mask: Tensor | None = None,
+        groups: Sequence[int] | None = None,
+    ) -> Tensor:
         """Attend.
 
         Args:
             tokens: (N, S, D).
-            context: (N, L, E); None attends to `tokens`.
+            context: (N, L, E), or what `key_value` made of it; None attends to `tokens`.
             mask: (N, 1, S, L) bool, True where attention is allowed.
+            groups: without a context, how many successive rows each attend to one another's tokens; None is one each.
 
         Returns:
             (N, S, D).
@@ -64,19 +98,39 @@ class Attention(nn.Module):
         if context is None:
             weight = torch.cat([self.to_q.weight, self.to_k.weight, self.to_v.weight])
             query, key, value = functional.linear(tokens, weight).unflatten(-1, (self.heads, 3, -1)).unbind(-2)
+            if self.norm_k is not None:
+                key = _rms_norm(key, self.norm_k)
         else:
-            if self.norm_cross is not None:
-                context = self.norm_cross(context)
             query = self.to_q(tokens).unflatten(-1, (self.heads, -1))
-            weight = torch.cat([self.to_k.weight, self.to_v.weight])
-            key, value = functional.linear(context, weight).unflatten(-1, (self.heads, 2, -1)).unbind(-2)
-        if self.norm_q is not None and self.norm_k is not None:
-            query, key = _rms_norm(query, self.norm_q), _rms_norm(key, self.norm_k)
-        mixed = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
-        )
-        output: Tensor = self.to_out[0](mixed.transpose(1, 2).flatten(2))
+            key, value = context if isinstance(context, KeyValue) else self.key_value(context)
+        if self.norm_q is not None:
+            query = _rms_norm(query, self.norm_q)
+        if groups is None:
+            mixed = _attend(query, key, value, mask)
+        elif len(set(groups)) == 1:
+            joined = (tensor.unflatten(0, (len(groups), -1)).flatten(1, 2) for tensor in (query, key, value))
+            mixed = _attend(*joined).view(tokens.shape)
+        else:
+            # Group by group and not padded: each is long enough to fill a GPU, and all else is done for all at once.
+            rows = zip(*(tensor.split(list(groups)) for tensor in (query, key, value)), strict=True)
+            mixed = torch.cat([_attend(*(own.flatten(0, 1)[None] for own in group))[0] for group in rows])
+            mixed = mixed.view(tokens.shape)
+        output: Tensor = self.to_out[0](mixed)
         return output
+
+    def of_nothing(self) -> Tensor:
+        """(D,) what `forward` gives for a context of zeros: their keys and values are zero."""
+        bias = self.to_out[0].bias
+        assert isinstance(bias, Tensor)
+        return bias
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """(N, S, heads, D / heads) queries, (N, L, heads, D / heads) keys and values -> (N, S, D)."""
+    mixed = functional.scaled_dot_product_attention(
+        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
+    )
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def _rms_norm(values: Tensor, norm: nn.RMSNorm) -> Tensor:
@@ -125,13 +179,34 @@ class Block(nn.Module):
         self.skip_linear = nn.Linear(2 * dim, dim) if skip else None
         self.skip_norm = FP32LayerNorm(dim, NORM_EPS) if skip else None
 
-    def forward(self, tokens: Tensor, context: Tensor | None = None, skip: Tensor | None = None) -> Tensor:
-        """(N, S, D) tokens, (N, L, E) context and (N, S, D) skip -> (N, S, D)."""
+    def forward(
+        self,
+        tokens: Tensor,
+        context: Tensor | KeyValue | None = None,
+        skip: Tensor | None = None,
+        groups: Sequence[int] | None = None,
+        blind: int = 0,
+    ) -> Tensor:
+        """Transform.
+
+        Args:
+            tokens: (N, S, D).
+            context: of the last N - `blind` rows, (N - blind, L, E) or its keys and values.
+            skip: (N, S, D), for a block with a skip connection.
+            groups: how many successive rows each attend to one another's tokens; None is one each.
+            blind: how many of the first rows have a context of zeros.
+
+        Returns:
+            (N, S, D).
+        """
         if self.skip_linear is not None and self.skip_norm is not None and skip is not None:
             tokens = self.skip_norm(self.skip_linear(torch.cat([skip, tokens], dim=-1)))
         if self.attn1 is not None and self.norm1 is not None:
-            tokens = tokens + self.attn1(self.norm1(tokens))
+            tokens = tokens + self.attn1(self.norm1(tokens), groups=groups)
         if self.attn2 is not None and self.norm2 is not None:
-            tokens = tokens + self.attn2(self.norm2(tokens), context)
+            update = self.attn2(self.norm2(tokens[blind:]), context)
+            if blind:
+                update = torch.cat([self.attn2.of_nothing().to(update.dtype).expand_as(tokens[:blind]), update])
+            tokens = tokens + update
         output: Tensor = tokens + self.ff(self.norm3(tokens))
         return output

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor
+from torch.nn.attention import sdpa_kernel
 from transformers import BitImageProcessorPil, Dinov2Model
 
 from articulation.errors import InvalidArticulation
@@ -20,6 +21,7 @@ from articulation.tree import check_tree
 from checkpoints.folder import check_safe, read_layout, weight_bytes
 from checkpoints.loading import check_finite, check_fits, open_diffusers, open_transformers
 from services.part_dit import box_frame
+from services.part_dit.attention import KERNELS
 from services.part_dit.errors import GenerationCancelled, InvalidInput, WeightsMissing
 from services.part_dit.extraction import (
     MIN_BLIND_CELLS,
@@ -44,6 +46,9 @@ GPU_QUERY_CHUNK = 65536
 
 SET_TOKENS = 1024
 """Latent tokens a part when the model's tokens have no order, PartCrafter's default."""
+
+COMPILED_VARIANTS = 64
+"""Kinds of blocks (local or global, with a skip or without, the VAE's) times shapes that are compiled apart."""
 
 MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
 MAX_STEPS = 1000
@@ -186,6 +191,7 @@ class PartDiTPipeline(DiffusionPipeline):
             meshes.append(self.mesh(tokens, resolution, planned, frame))
         return meshes
 
+    @sdpa_kernel(KERNELS, set_priority=True)
     def mesh(self, tokens: Tensor, resolution: int, planned: Tensor | None, frame: Tensor | None) -> PartMesh:
         """Extract one part.
 
@@ -199,6 +205,16 @@ class PartDiTPipeline(DiffusionPipeline):
         grid = space_grid(resolution, planned, coarsest) if frame is None else frame_grid(resolution, frame)
         return extract(self.field(tokens, frame), grid, self.device, self.vae.truncation)
 
+    def compile_blocks(self, **options: Any) -> None:
+        """Have the blocks compiled at their first call: one after the other, so that equal ones share their code.
+
+        Args:
+            options: of `torch.compile`.
+        """
+        torch._dynamo.config.recompile_limit = COMPILED_VARIANTS
+        for block in (*self.transformer.blocks, *self.vae.decoder.blocks):
+            block.compile(fullgraph=True, **options)
+
     def encode_images(self, images: Tensor) -> Tensor:
         """(N, S, S, 3) uint8 -> (N, L, E) image tokens."""
         pixels = self.feature_extractor_dinov2(list(images.cpu().numpy()), return_tensors="pt")["pixel_values"]
@@ -206,6 +222,7 @@ class PartDiTPipeline(DiffusionPipeline):
         tokens: Tensor = encoder(pixels.to(encoder.device, encoder.dtype)).last_hidden_state
         return tokens.to(self.transformer.dtype)
 
+    @sdpa_kernel(KERNELS, set_priority=True)
     def sample(
         self,
         part_images: Tensor,
@@ -239,18 +256,17 @@ class PartDiTPipeline(DiffusionPipeline):
         length = (model.num_latent_tokens or num_tokens) + (model.box_token is not None)
         latents = torch.randn((count, length, model.in_channels), generator=generator).to(self.device)
         guided = guidance_scale != 1.0
-        inputs = {
-            "encoder_hidden_states": part_images if use_part_images else torch.zeros_like(part_images),
-            "global_encoder_hidden_states": object_images,
-            "parent_index": parent_index if use_hierarchy else torch.full_like(parent_index, -1),
-        }
+        sight = model.look(
+            part_images if use_part_images else torch.zeros_like(part_images),
+            object_images,
+            counts,
+            blind=count if guided else 0,
+        )
+        inputs = {"parent_index": parent_index if use_hierarchy else torch.full_like(parent_index, -1)}
         if boxes is not None:
             inputs["boxes"] = boxes
         if guided:
-            for key in ("encoder_hidden_states", "global_encoder_hidden_states"):
-                inputs[key] = torch.cat([torch.zeros_like(inputs[key]), inputs[key]])
-            for key in inputs.keys() & {"parent_index", "boxes"}:
-                inputs[key] = torch.cat([inputs[key], inputs[key]])
+            inputs = {key: torch.cat([value, value]) for key, value in inputs.items()}
             if upstream_part_index:
                 if 2 * count > model.max_num_parts:
                     raise InvalidInput(
@@ -258,11 +274,13 @@ class PartDiTPipeline(DiffusionPipeline):
                     )
                 inputs["part_index"] = torch.arange(2 * count, device=self.device)
             counts *= 2
-        self.scheduler.set_timesteps(num_inference_steps, self.device)
+        # On the host, so that the steps need not wait for the device.
+        self.scheduler.set_timesteps(num_inference_steps)
         for timestep in self.scheduler.timesteps:
             _stop_if(cancelled)
             noisy = (torch.cat([latents, latents]) if guided else latents).to(model.dtype)
-            velocity = model(noisy, timestep.expand(len(noisy)), num_parts=counts, **inputs).float()
+            time = torch.full((len(noisy),), float(timestep), device=self.device)
+            velocity = model(noisy, time, sight, num_parts=counts, **inputs).float()
             if guided:
                 blind, seeing = velocity.chunk(2)
                 # A box's planned place is no less known to the blind model: guidance would only overshoot.

@@ -8,6 +8,7 @@ so an untouched PartCrafter checkpoint gives PartCrafter's output.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -17,12 +18,27 @@ from diffusers.models.normalization import FP32LayerNorm
 from torch import Tensor, nn
 
 from services.part_dit import box_frame
-from services.part_dit.attention import NORM_EPS, Block
+from services.part_dit.attention import NORM_EPS, Block, KeyValue
 from services.part_dit.embedding import BoxEmbedding, BoxToken
 from services.part_dit.hierarchy import HierarchyBlock
 
 ADDED_MODULES = ("hierarchy_blocks.", "position_embedding.", "token_embedding", "box_embedding.", "box_token.")
 """Prefixes of the parameters that a PartCrafter checkpoint does not have."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the parts of a batch see: the same at every step of a sampling run, so it is worked out once.
+
+    Attributes:
+        layers: keys and values of each block; a global block has them object by object, a local one part by part.
+        owners: (N - blind,) int64 object of each part that sees.
+        blind: how many of the N parts, the first ones, see nothing: guidance mixes their velocities with the others'.
+    """
+
+    layers: tuple[KeyValue, ...]
+    owners: Tensor
+    blind: int
 
 
 class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -122,7 +138,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self,
         hidden_states: Tensor,
         timestep: Tensor,
-        encoder_hidden_states: Tensor,
+        encoder_hidden_states: Tensor | Sight,
         *,
         num_parts: Sequence[int] | None = None,
         global_encoder_hidden_states: Tensor | None = None,
@@ -137,7 +153,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Args:
             hidden_states: (N, T, C) noisy latents, part after part and object after object.
             timestep: (N,) noise level times 1000, equal over an object.
-            encoder_hidden_states: (N, L, E) tokens of each part's own image.
+            encoder_hidden_states: (N, L, E) tokens of each part's own image, or what `look` made of all images.
             num_parts: parts of each of the B objects, summing to N; None is one object.
             global_encoder_hidden_states: (B, L, E) tokens of each object's image; None takes the first part's.
             part_index: (N,) int64 rows of `part_embedding`; None counts up in each object.
@@ -166,24 +182,11 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             boxes,
             box_known,
         )
-        if global_encoder_hidden_states is None:
-            global_encoder_hidden_states = encoder_hidden_states[places == 0]
-        if not self.local_sees:
-            encoder_hidden_states = torch.zeros_like(encoder_hidden_states)
-        if not self.global_sees:
-            global_encoder_hidden_states = torch.zeros_like(global_encoder_hidden_states)
-        if parent_index is None:
-            parent_index = torch.full_like(places, -1)
-        if len(set(counts)) == 1:
-            tokens = self._transform(
-                tokens, encoder_hidden_states, global_encoder_hidden_states, parent_index.view(-1, counts[0])
-            )
-        else:
-            parts = (tokens, encoder_hidden_states, parent_index)
-            objects = zip(*(tensor.split(counts) for tensor in parts), global_encoder_hidden_states, strict=True)
-            tokens = torch.cat(
-                [self._transform(own, local, image[None], parents[None]) for own, local, parents, image in objects]
-            )
+        if not isinstance(encoder_hidden_states, Sight):
+            if global_encoder_hidden_states is None:
+                global_encoder_hidden_states = encoder_hidden_states[places == 0]
+            encoder_hidden_states = self.look(encoder_hidden_states, global_encoder_hidden_states, counts)
+        tokens = self._transform(tokens, encoder_hidden_states, counts, parent_index)
         tokens = self.norm_out(tokens)[:, 1:]
         if self.box_token is None:
             output: Tensor = self.proj_out(tokens)
@@ -191,6 +194,26 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         box = self.box_token.output(tokens[:, -1:])
         unused = box.new_zeros(*box.shape[:-1], self.in_channels - box_frame.CHANNELS)
         return torch.cat([self.proj_out(tokens[:, :-1]), torch.cat([box, unused], dim=-1)], dim=1)
+
+    def look(
+        self, part_images: Tensor, object_images: Tensor, num_parts: Sequence[int] | None = None, *, blind: int = 0
+    ) -> Sight:
+        """Work out what the blocks see.
+
+        Args:
+            part_images: (N, L, E) tokens of each part's own image.
+            object_images: (B, L, E) tokens of each object's image.
+            num_parts: parts of each of the B objects; None is one object.
+            blind: how many parts that see nothing come before these in the batch.
+        """
+        counts = (len(part_images),) if num_parts is None else num_parts
+        part_images = part_images if self.local_sees else torch.zeros_like(part_images)
+        object_images = object_images if self.global_sees else torch.zeros_like(object_images)
+        layers = []
+        for layer, block in enumerate(self.blocks):
+            assert isinstance(block, Block) and block.attn2 is not None
+            layers.append(block.attn2.key_value(object_images if layer in self.global_blocks else part_images))
+        return Sight(tuple(layers), _owners(counts, part_images.device), blind)
 
     def _embed(
         self,
@@ -221,33 +244,40 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             tokens = tokens + embedded[:, None]
         return tokens
 
-    def _transform(self, tokens: Tensor, part_images: Tensor, object_images: Tensor, parents: Tensor) -> Tensor:
-        """Run the blocks over B objects of K parts each.
+    def _transform(self, tokens: Tensor, sight: Sight, counts: Sequence[int], parents: Tensor | None) -> Tensor:
+        """Run the blocks over the parts of all objects.
 
         Args:
-            tokens: (B * K, S, D).
-            part_images: (B * K, L, E).
-            object_images: (B, L, E).
-            parents: (B, K) int64.
+            tokens: (N, S, D).
+            sight: of these parts.
+            counts: parts of each object, summing to N.
+            parents: (N,) int64, index in the same object.
 
         Returns:
-            (B * K, S, D).
+            (N, S, D).
         """
-        batch, count = parents.shape
-        shape = tokens.shape
         middle = len(self.blocks) // 2
         skips: list[Tensor] = []
-        for layer, block in enumerate(self.blocks):
+        for layer, (block, seen) in enumerate(zip(self.blocks, sight.layers, strict=True)):
             is_global = layer in self.global_blocks
-            grouped = (batch, count * shape[1], shape[2]) if is_global else shape
-            skip = skips.pop().view(grouped) if layer > middle else None
-            context = object_images if is_global else part_images
-            tokens = block(tokens.view(grouped), context, skip)
+            skip = skips.pop() if layer > middle else None
+            context = KeyValue(seen.key[sight.owners], seen.value[sight.owners]) if is_global else seen
+            tokens = block(tokens, context, skip, tuple(counts) if is_global else None, sight.blind)
             if layer < middle:
                 skips.append(tokens)
-            if str(layer) in self.hierarchy_blocks:
-                tokens = self.hierarchy_blocks[str(layer)](tokens.view(batch, count, *shape[1:]), parents)
-        return tokens.view(shape)
+            if str(layer) in self.hierarchy_blocks and parents is not None:
+                tokens = self._exchange(self.hierarchy_blocks[str(layer)], tokens, counts, parents)
+        return tokens
+
+    @staticmethod
+    def _exchange(block: nn.Module, tokens: Tensor, counts: Sequence[int], parents: Tensor) -> Tensor:
+        """A hierarchy block over objects of different part counts, (N, S, D) -> (N, S, D)."""
+        if len(set(counts)) == 1:
+            grouped = (len(counts), -1)
+            output: Tensor = block(tokens.unflatten(0, grouped), parents.view(grouped)).flatten(0, 1)
+            return output
+        objects = zip(tokens.split(list(counts)), parents.split(list(counts)), strict=True)
+        return torch.cat([block(own[None], edges[None])[0] for own, edges in objects])
 
 
 def _places(counts: Sequence[int], device: torch.device) -> Tensor:
@@ -255,3 +285,10 @@ def _places(counts: Sequence[int], device: torch.device) -> Tensor:
     if len(set(counts)) == 1:
         return torch.arange(counts[0], device=device).repeat(len(counts))
     return torch.cat([torch.arange(count, device=device) for count in counts])
+
+
+def _owners(counts: Sequence[int], device: torch.device) -> Tensor:
+    """(N,) index of each part's object."""
+    if len(set(counts)) == 1:
+        return torch.arange(len(counts), device=device).repeat_interleave(counts[0])
+    return torch.cat([torch.full((count,), index, device=device) for index, count in enumerate(counts)])
