@@ -94,16 +94,17 @@ async def test_every_byte_reaches_the_model(models: TritonModels) -> None:
 
 
 async def test_a_region_still_in_use_is_unmapped_later(models: TritonModels, monkeypatch: pytest.MonkeyPatch) -> None:
-    unregister, refusals = models._client.unregister_system_shared_memory, iter(range(2))
+    (client,) = models._clients.values()
+    unregister, refusals = client.unregister_system_shared_memory, iter(range(2))
 
     async def in_use_twice(region: str) -> None:
         if next(refusals, None) is not None:
             raise InferenceServerException("it is currently in use", status=str(grpc.StatusCode.INTERNAL))
         await unregister(region)
 
-    monkeypatch.setattr(models._client, "unregister_system_shared_memory", in_use_twice)
+    monkeypatch.setattr(client, "unregister_system_shared_memory", in_use_twice)
     await models.infer("part_dit", "", tensors(), shape.OUTPUTS, 20)
-    regions = await models._client.get_system_shared_memory_status()
+    regions = await client.get_system_shared_memory_status()
     assert not regions.regions
 
 
