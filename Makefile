@@ -11,7 +11,7 @@ SEED ?= 7
 OUT ?= out/eval
 VALIDATION ?= 50
 
-.PHONY: help setup demo test check crd-models format protos bench bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,10 @@ protos: $(READY) ## generate code from the contracts
 bench: $(READY) ## print stage times at two presets, the gateway's own time and memory for the sample images
 	$(BIN)/spark up
 	$(BIN)/python -m training.bench
+
+bench-gpu: OUT = out/gpu
+bench-gpu: $(READY) ## the shape stage at full size on a GPU, against its floors and, with PARTCRAFTER=checkout, PartCrafter
+	$(BIN)/python -m training.bench_gpu --out $(OUT)/figures.json $(if $(PARTCRAFTER),--partcrafter $(PARTCRAFTER))
 
 bench-refine: OUT = out/refine
 bench-refine: $(READY) ## how much refinement repairs on N test objects from SEED whose joints start wrong, into OUT
