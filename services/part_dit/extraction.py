@@ -161,7 +161,7 @@ def _refine(field: Field, values: Tensor, active: Tensor, factor: list[int], cor
         touched = torch.cat([touched, nothing], axis) | torch.cat([nothing, touched], axis)
     indices = touched.nonzero()
     if len(indices):
-        fine[touched] = _evaluate(field, indices, corner, cell)
+        fine[indices.unbind(-1)] = _evaluate(field, indices, corner, cell)
     return fine
 
 

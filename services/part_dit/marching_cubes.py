@@ -6,9 +6,9 @@ depends on that face's corners alone, so two cells agree on the face between the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import cache
-from itertools import product
+from itertools import permutations, product
 from typing import NamedTuple
 
 import torch
@@ -57,7 +57,8 @@ def marching_cubes(values: Tensor) -> tuple[Tensor, Tensor]:
 def table() -> list[list[int]]:
     """256 rows, one a case: three indices into `EDGES` a triangle, filled up with -1."""
     faces = list(_faces())
-    rows = [[edge for loop in _loops(case, faces) for edge in _fan(loop, faces)] for case in range(256)]
+    coplanar = {pair for face in faces for pair in permutations(face.edges, 2)}
+    rows = [[edge for loop in _loops(case, faces) for edge in _fan(loop, coplanar)] for case in range(256)]
     longest = max(map(len, rows))
     return [row + [-1] * (longest - len(row)) for row in rows]
 
@@ -101,10 +102,8 @@ def _loops(case: int, faces: Sequence[Face]) -> Iterator[list[int]]:
         yield loop
 
 
-def _fan(loop: list[int], faces: Sequence[Face]) -> list[int]:
+def _fan(loop: list[int], coplanar: Set[tuple[int, int]]) -> list[int]:
     """Cut a loop into triangles, no diagonal of which lies in a face, where the next cell could have it too."""
     turns = (loop[start:] + loop[:start] for start in range(len(loop)))
-    best = next(
-        turn for turn in turns if not any({turn[0], other} <= {*face.edges} for other in turn[2:-1] for face in faces)
-    )
+    best = next(turn for turn in turns if not any((turn[0], other) in coplanar for other in turn[2:-1]))
     return [edge for i in range(1, len(best) - 1) for edge in (best[0], best[i], best[i + 1])]
