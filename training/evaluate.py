@@ -39,8 +39,9 @@ from training.scoring import Truth
 
 STAGES = {name.removeprefix("STAGE_").lower(): number for name, number in pb.Stage.items() if number}
 QUALITIES = {name.removeprefix("QUALITY_").lower(): number for name, number in pb.Quality.items() if number}
-NOT_SERVING = ("UNAVAILABLE", "MODEL_NOT_READY")
-"""Codes and reasons of a service that is not there: they say nothing about the object, so the evaluation stops."""
+NOT_SERVING = ("UNAVAILABLE", "MODEL_NOT_READY", "CANCELLED")
+"""Codes and reasons of a service that is not there, or whose connection another thread's failure has closed: they say
+nothing about the object, so the evaluation stops."""
 
 app = typer.Typer(add_completion=False)
 

@@ -14,7 +14,7 @@ from perfect_runs import perfect_run
 from PIL import Image
 from toy_services import ToyServices
 
-from client.errors import ClientError
+from client.errors import ClientError, ReconstructionCancelled
 from client.local.ensemble import free_port
 from client.sdk import SparkClient
 from spark.v1 import reconstruction_service_pb2 as pb
@@ -88,6 +88,18 @@ def test_an_unreachable_server_stops_the_evaluation_and_stores_nothing(tmp_path:
     with SparkClient(f"127.0.0.1:{free_port()}") as client, pytest.raises(ClientError) as raised:
         evaluate(Evaluator(client, folder, pb.STAGE_PLAN, 0, mean_of=2), [subject])
     assert raised.value.code == grpc.StatusCode.UNAVAILABLE.name
+    assert folder.case(subject) is None
+
+
+def test_a_call_that_was_cut_off_is_no_outcome_of_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> str:
+        raise ReconstructionCancelled("Stream removed", code=grpc.StatusCode.CANCELLED.name)
+
+    subject = Subject.draw(Split.TEST, 1, 0)
+    folder = CaseFolder(tmp_path)
+    monkeypatch.setattr(SparkClient, "create", closed)
+    with SparkClient("127.0.0.1:1") as client, pytest.raises(ReconstructionCancelled):
+        evaluate(Evaluator(client, folder, pb.STAGE_PLAN, 0, mean_of=2), [subject])
     assert folder.case(subject) is None
 
 
