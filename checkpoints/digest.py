@@ -24,3 +24,11 @@ def folder_digest(folder: Path) -> str:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def has_digest(folder: Path, digest: str) -> bool:
+    """Whether a folder is the one of that digest; one that does not exist, or holds no file, is not."""
+    try:
+        return folder_digest(folder) == digest
+    except FileNotFoundError:
+        return False

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from checkpoints.digest import folder_digest
+from checkpoints.digest import folder_digest, has_digest
 from checkpoints.errors import CheckpointError, CheckpointMissing, DigestMismatch, StorageError
 
 
@@ -40,7 +40,7 @@ def fetch(url: str, digest: str, cache: Path) -> Path:
     name = url.rstrip("/").rpartition("/")[2]
     home = cache / digest
     if home.is_dir():
-        if _found(home / name) == digest:
+        if has_digest(home / name, digest):
             return home / name
         shutil.rmtree(home)  # a disk that lost something, or a folder of another name
     cache.mkdir(parents=True, exist_ok=True)
@@ -53,16 +53,9 @@ def fetch(url: str, digest: str, cache: Path) -> Path:
         try:
             folder.parent.rename(home)
         except OSError:  # another process was faster
-            if _found(home / name) != digest:
+            if not has_digest(home / name, digest):
                 raise
     return home / name
-
-
-def _found(folder: Path) -> str:
-    try:
-        return folder_digest(folder)
-    except FileNotFoundError:
-        return ""
 
 
 def _copy(url: str, folder: Path) -> None:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
-from checkpoints.digest import folder_digest
+from checkpoints.digest import folder_digest, has_digest
 from checkpoints.errors import CheckpointCorrupt, DigestMismatch, HubError
 from checkpoints.manifest import Manifest, ModelEntry
 
@@ -31,14 +31,7 @@ ATTEMPTS = 5
 PAUSE_SECONDS = 1.0
 """Before the second attempt; it doubles each time."""
 
-CHUNK_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 60.0
-
-
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-
-    def hexdigest(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class RemoteFile:
     sha256: str | None
     blob_id: str
 
-    def hasher(self) -> _Hash:
+    def hasher(self) -> hashlib._Hash:
         if self.sha256 is not None:
             return hashlib.sha256()
         return hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
@@ -141,7 +134,7 @@ class Hub:
                 break
         else:
             raise HubError(f"{file.path} broke off {ATTEMPTS} times; pull again to go on")
-        if _size(part) != file.size or _digest(part, file.hasher()) != file.digest:
+        if _size(part) != file.size or _digest(part, file.hasher) != file.digest:
             part.unlink()
             raise CheckpointCorrupt(f"{file.path} did not arrive as the hub announced it; pull again")
         part.replace(target)
@@ -183,7 +176,7 @@ def pull(
     if not entry.revision and not pin:
         raise HubError(f"{entry.name} has no revision in {manifest.path.name}: --pin takes what the hub has now")
     folder = manifest.folder(entry)
-    if entry.pinned and _is(folder, entry.digest):
+    if entry.pinned and has_digest(folder, entry.digest):
         return entry.digest
     commit, files = hub.files(entry.repository, entry.revision or "main")
     arriving = folder.with_name(f"{folder.name}.{commit[:12]}.part")
@@ -209,13 +202,6 @@ def _replace(folder: Path, fresh: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _is(folder: Path, digest: str) -> bool:
-    try:
-        return folder_digest(folder) == digest
-    except FileNotFoundError:
-        return False
-
-
 def _wanted(path: str) -> bool:
     name = PurePosixPath(path)
     return name.suffix in WANTED or name.name.startswith(("LICENSE", "LICENCE", "NOTICE"))
@@ -225,13 +211,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _digest(path: Path, hasher: _Hash) -> str:
-    for chunk in _chunks(path):
-        hasher.update(chunk)
-    return hasher.hexdigest()
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
+def _digest(path: Path, hasher: Callable[[], hashlib._Hash]) -> str:
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+        return hashlib.file_digest(file, hasher).hexdigest()
