@@ -47,7 +47,7 @@ from spark.v1 import reconstruction_service_pb2 as pb
 from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
-from training.evaluate import NOT_SERVING
+from training.evaluate import is_not_serving
 from training.whole_file import written_whole
 
 app = typer.Typer(add_completion=False)
@@ -164,7 +164,7 @@ class Bench:
         try:
             run = Run.fetch(self.client, png(subject.photograph()), subject.seed, pb.STAGE_PACKAGE, pb.QUALITY_STANDARD)
         except ClientError as error:
-            if error.code in NOT_SERVING or error.reason in NOT_SERVING:
+            if is_not_serving(error):
                 raise
             return f"{error.code} {error.reason}: {error}".strip()
         self.cases.save_run(subject, run)

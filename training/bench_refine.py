@@ -39,7 +39,7 @@ from spark.v1 import reconstruction_service_pb2 as pb
 from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
-from training.evaluate import NOT_SERVING
+from training.evaluate import is_not_serving
 from training.refine_cases import CameraError, JointError, Trial, errors, with_own_shapes, with_true_shapes
 from training.whole_file import written_whole
 
@@ -150,7 +150,7 @@ def reconstruction(subject: Subject, cases: CaseFolder, client: SparkClient | No
         try:
             stored = Run.fetch(client, photo, subject.seed, pb.STAGE_SHAPE, pb.QUALITY_STANDARD)
         except ClientError as error:
-            if error.code in NOT_SERVING or error.reason in NOT_SERVING:
+            if is_not_serving(error):
                 raise
             return None
         cases.save_run(subject, stored)

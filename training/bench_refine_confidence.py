@@ -33,7 +33,7 @@ from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.eval_summary import calibration
-from training.evaluation_report import table
+from training.evaluation_report import reliability_table
 from training.refine_cases import own_request
 from training.scoring import Belief, Result, Truth, match, score
 
@@ -75,10 +75,7 @@ def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """The report as Markdown."""
     lines: list[str] = []
     for name, of in figures.items():
-        rows = [
-            (f"{row['from']:.1f} to {row['to']:.1f}", row["n"], row["confidence"], row["right"]) for row in of["bins"]
-        ]
-        lines += [*table([f"confidence, {name}", "n", "mean", "share right"], rows), ""]
+        lines += [*reliability_table(f"{name} joints", of), ""]
     for name, of in figures.items():
         error = "none" if of["expected_calibration_error"] is None else f"{of['expected_calibration_error']:.3f}"
         lines.append(f"Expected calibration error over {of['n']} {name} joints: {error}.")

@@ -43,6 +43,12 @@ NOT_SERVING = ("UNAVAILABLE", "MODEL_NOT_READY", "CANCELLED")
 """Codes and reasons of a service that is not there, or whose connection another thread's failure has closed: they say
 nothing about the object, so the evaluation stops."""
 
+
+def is_not_serving(error: ClientError) -> bool:
+    """Whether an error is one of `NOT_SERVING`."""
+    return error.code in NOT_SERVING or error.reason in NOT_SERVING
+
+
 app = typer.Typer(add_completion=False)
 
 
@@ -105,7 +111,7 @@ class Evaluator:
         try:
             run = self.folder.run(subject) or self._run(subject)
         except ClientError as error:
-            if error.code in NOT_SERVING or error.reason in NOT_SERVING:
+            if is_not_serving(error):
                 raise
             case = replace(case, error=f"{error.code} {error.reason}: {error}".strip())
         else:

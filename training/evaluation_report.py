@@ -194,11 +194,16 @@ def _style_table(report: Mapping[str, Any]) -> list[str]:
 def _calibration_lines(what: str, found: Mapping[str, Any]) -> list[str]:
     if not found["n"]:
         return []
+    error = f"Expected calibration error over {found['n']} {what}: {found['expected_calibration_error']:.3f}."
+    return [error, "", *reliability_table(what, found), ""]
+
+
+def reliability_table(what: str, found: Mapping[str, Any]) -> list[str]:
+    """How often claims of each confidence are right, as `training.eval_summary.calibration` found it."""
     rows = [
         (f"{row['from']:.1f} to {row['to']:.1f}", row["n"], row["confidence"], row["right"]) for row in found["bins"]
     ]
-    error = f"Expected calibration error over {found['n']} {what}: {found['expected_calibration_error']:.3f}."
-    return [error, "", *table([f"confidence of {what}", "n", "mean", "share right"], rows), ""]
+    return table([f"confidence of {what}", "n", "mean", "share right"], rows)
 
 
 def _text(value: object) -> str:
