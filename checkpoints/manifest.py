@@ -121,11 +121,13 @@ class Manifest:
         """Write which bytes a model is into the file, whose other lines stay as they are."""
         text = self.path.read_text()
         head, table, rest = _split(text, entry.name)
-        for key, value in (("revision", revision), ("digest", digest)):
+        for key, value in (("digest", digest), ("revision", revision)):
             if value:
                 line = f'{key} = "{value}"'
                 table, found = re.subn(rf"(?m)^{key} *=.*$", line, table)
-                table = table if found else f"{line}\n{table}"  # its end may be a comment on the next table
+                if not found:  # after the last field: what follows it may be a comment on the next table
+                    fields_end = max(match.end() for match in re.finditer(r"(?m)^\w.*$", table))
+                    table = f"{table[:fields_end]}\n{line}{table[fields_end:]}"
         fresh = self.path.with_suffix(".new")
         fresh.write_text(head + table + rest)
         fresh.replace(self.path)

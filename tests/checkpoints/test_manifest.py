@@ -83,6 +83,17 @@ def test_pinning_changes_one_table_s_two_fields_only(tmp_path: Path) -> None:
     assert "# the last one" in after
 
 
+def test_a_new_field_stands_before_a_comment_on_the_next_table(tmp_path: Path) -> None:
+    path = tmp_path / MANIFEST
+    first, second = (
+        f'[models.{name}]\nfamily = "full"\nstage = "shape"\nfolder = "{name}"\nlicence = "MIT"\n' for name in "ab"
+    )
+    path.write_text(f"{first}gpu_memory_gib = 1.0\n\n# on b\n{second}gpu_memory_gib = 2.0\n")
+    manifest = Manifest.read(path)
+    manifest.pin(manifest["a"], 64 * "a")
+    assert f'gpu_memory_gib = 1.0\ndigest = "{64 * "a"}"\n\n# on b\n[models.b]' in path.read_text()
+
+
 def test_a_folder_with_the_manifest_s_digest_may_be_served(tmp_path: Path) -> None:
     folder = model(tmp_path)
     write_manifest(tmp_path, digest=f'"{folder_digest(folder)}"')
