@@ -9,7 +9,7 @@ packaged again as they were, by the package stage as it is now, and the folder i
 --manipulate` does. An asset that the stage withholds is not returned: it is counted and named, and no figure is of it.
 
 Writes `report.json`. Each asset is stored under `OUT/objects` as soon as it is checked: the same command goes on where
-it was broken off, and checks again what was packaged by other code.
+it was broken off, and checks again what was packaged by other code. `--jobs` processes share the work.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +48,7 @@ from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.evaluate import is_not_serving
+from training.jobs import results
 from training.whole_file import written_whole
 
 app = typer.Typer(add_completion=False)
@@ -198,14 +199,18 @@ def code_digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
-def bench(
-    subjects: Sequence[Subject], checked: Callable[[Subject], Checked | None], say: Callable[[str], None]
-) -> list[Checked]:
-    """All subjects that were reconstructed, in order; `say` is told a line about each, with the time that is left."""
+def checked(subject: Subject, out: Path, cases: Path, address: str | None) -> Checked | None:
+    """As `Bench.checked`, with a client of the gateway at `address`, if there is one."""
+    with ExitStack() as stack:
+        client = stack.enter_context(SparkClient(address)) if address else None
+        return Bench(out, CaseFolder(cases), client).checked(subject)
+
+
+def bench(subjects: Sequence[Subject], outcomes: Iterable[Checked | None], say: Callable[[str], None]) -> list[Checked]:
+    """The outcomes of those that were reconstructed; `say` is told a line about each, with the time that is left."""
     found: list[Checked] = []
     begin = time.monotonic()
-    for number, subject in enumerate(subjects, 1):
-        one = checked(subject)
+    for number, (subject, one) in enumerate(zip(subjects, outcomes, strict=True), 1):
         left = (time.monotonic() - begin) / number * (len(subjects) - number) / 60
         what = "no reconstruction" if one is None else one.line()
         say(f"{number}/{len(subjects)} {subject.spec.category} {subject.name}: {what}; {left:.0f} min left")
@@ -283,14 +288,12 @@ def main(
     split: Annotated[Split, typer.Option(help="`val` to develop on; `test` only to report.")] = Split.TEST,
     cases: Annotated[Path, typer.Option(help="Reconstructions of the same objects.")] = Path("out/eval/cases"),
     home: Annotated[Path, typer.Option(envvar="SPARK_HOME", help="Home of the local ensemble.")] = DEFAULT_HOME,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, each with one thread.")] = 1,
 ) -> None:
     """Check the assets of generated objects, and print what falls short of the goals."""
-    address = Ensemble(home, MODELS).gateway
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
-        subjects = [Subject.draw(split, seed, index) for index in range(count)]
-        checked = Bench(out, CaseFolder(cases), client).checked
-        found = bench(subjects, checked, lambda line: typer.echo(line, err=True))
+    subjects = [Subject.draw(split, seed, index) for index in range(count)]
+    check_one = partial(checked, out=out, cases=cases, address=Ensemble(home, MODELS).gateway)
+    found = bench(subjects, results(check_one, subjects, jobs), lambda line: typer.echo(line, err=True))
     out.mkdir(parents=True, exist_ok=True)
     values, bad = figures(found), failures(found)
     (out / "report.json").write_text(json.dumps({**values, "failures": bad}, indent=2) + "\n")

@@ -9,20 +9,21 @@ told openings are off as well. `ground_truth_shapes` refines the objects' own me
 Writes `report.json`. Each object is stored under `OUT/objects` as soon as it is measured: the same command goes on
 where it was broken off. Reconstructions are taken from `--cases`, a folder of `training.evaluate` with the same seed,
 and made through the gateway where it lacks them; without a gateway, `compact` counts only those that are there.
+`--jobs` processes share the work; CPU seconds are each object's own.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from pydantic import TypeAdapter
 
@@ -40,6 +41,7 @@ from training.draw import Split
 from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.evaluate import is_not_serving
+from training.jobs import results
 from training.refine_cases import CameraError, JointError, Trial, errors, with_own_shapes, with_true_shapes
 from training.whole_file import written_whole
 
@@ -167,17 +169,22 @@ def outcome(trial: Trial) -> Outcome:
     return Outcome(errors(trial, trial.start), errors(trial, plan), (before, after), seconds, trial.missed)
 
 
-def bench(
-    subjects: Sequence[Subject], refine: Callable[[Subject], Refined], say: Callable[[str], None]
-) -> list[Refined]:
-    """All subjects in order; `say` is told a line about each, with the time that the rest will take."""
+def refined(subject: Subject, out: Path, cases: Path, address: str | None) -> Refined:
+    """As `Bench.refined`, with a client of the gateway at `address`, if there is one."""
+    with ExitStack() as stack:
+        client = stack.enter_context(SparkClient(address)) if address else None
+        return Bench(out, CaseFolder(cases), client).refined(subject)
+
+
+def bench(subjects: Sequence[Subject], outcomes: Iterable[Refined], say: Callable[[str], None]) -> list[Refined]:
+    """The outcomes of all subjects; `say` is told a line about each, with the time that the rest will take."""
     found: list[Refined] = []
     begin = time.monotonic()
-    for number, subject in enumerate(subjects, 1):
-        found.append(refine(subject))
+    for number, (subject, one) in enumerate(zip(subjects, outcomes, strict=True), 1):
+        found.append(one)
         left = (time.monotonic() - begin) / number * (len(subjects) - number) / 60
-        own = found[-1].own_shapes
-        say(f"{number}/{len(subjects)} {subject.spec.category} {subject.name}: {found[-1].true_shapes.line()}")
+        own = one.own_shapes
+        say(f"{number}/{len(subjects)} {subject.spec.category} {subject.name}: {one.true_shapes.line()}")
         say(f"    compact: {own.line() if own else 'no reconstruction'}; {left:.0f} min left")
     return found
 
@@ -253,15 +260,12 @@ def main(
     split: Annotated[Split, typer.Option(help="`val` to develop on; `test` only to report.")] = Split.TEST,
     cases: Annotated[Path, typer.Option(help="Reconstructions of the same objects.")] = Path("out/eval/cases"),
     home: Annotated[Path, typer.Option(envvar="SPARK_HOME", help="Home of the local ensemble.")] = DEFAULT_HOME,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, each with one thread.")] = 1,
 ) -> None:
     """Refine generated objects that start wrong, and print what becomes of them."""
-    torch.set_num_threads(1)
-    address = Ensemble(home, MODELS).gateway
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
-        subjects = [Subject.draw(split, seed, index) for index in range(count)]
-        refine = Bench(out, CaseFolder(cases), client).refined
-        found = bench(subjects, refine, lambda line: typer.echo(line, err=True))
+    subjects = [Subject.draw(split, seed, index) for index in range(count)]
+    refine = partial(refined, out=out, cases=cases, address=Ensemble(home, MODELS).gateway)
+    found = bench(subjects, results(refine, subjects, jobs), lambda line: typer.echo(line, err=True))
     figures = report(found)
     (out / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
     typer.echo(f"{table(figures)}\n\n{wrong_joints(found)}\n{PAPER}")

@@ -6,7 +6,7 @@
 Each object's reconstruction is refined as the service does it, from the plan that its models made. A joint is right as
 in the evaluation: type, axis and line. Reconstructions are taken from `--cases`, a folder of `training.evaluate` with
 the same seed, and made through the gateway where it lacks them. Nothing is fitted here: what a plan's confidence is
-worth is fitted by `training.vlm_calibrate`, on other objects.
+worth is fitted by `training.vlm_calibrate`, on other objects. `--jobs` processes share the work.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from client.cli import DEFAULT_HOME, MODELS
@@ -34,6 +34,7 @@ from training.eval_case import CaseFolder, Subject
 from training.eval_run import Run
 from training.eval_summary import calibration
 from training.evaluation_report import reliability_table
+from training.jobs import results
 from training.refine_cases import own_request
 from training.scoring import Belief, Result, Truth, match, score
 
@@ -63,6 +64,14 @@ class Beliefs:
         return cls(score(truth, result, matched).beliefs, score(truth, refined, matched).beliefs)
 
 
+def beliefs(subject: Subject, cases: Path, address: str | None) -> Beliefs | None:
+    """Of the subject's reconstruction, made by the gateway at `address` where it is not stored; None without one."""
+    with ExitStack() as stack:
+        client = stack.enter_context(SparkClient(address)) if address else None
+        run = reconstruction(subject, CaseFolder(cases), client)
+    return Beliefs.of(subject, run) if run else None
+
+
 def report(found: Sequence[Beliefs]) -> dict[str, dict[str, Any]]:
     """Expected calibration error and reliability table, before and after."""
     return {
@@ -89,24 +98,18 @@ def main(
     out: Path = Path("out/confidence"),
     cases: Annotated[Path, typer.Option(help="Reconstructions of the same objects.")] = Path("out/val/cases"),
     home: Annotated[Path, typer.Option(envvar="SPARK_HOME", help="Home of the local ensemble.")] = DEFAULT_HOME,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, each with one thread.")] = 1,
 ) -> None:
     """Refine reconstructions of validation objects, and print how far the confidences of their joints are off."""
-    torch.set_num_threads(1)
-    address = Ensemble(home, MODELS).gateway
+    subjects = [Subject.draw(Split.VAL, seed, index) for index in range(count)]
+    believe = partial(beliefs, cases=cases, address=Ensemble(home, MODELS).gateway)
     found: list[Beliefs] = []
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
-        for index in range(count):
-            subject = Subject.draw(Split.VAL, seed, index)
-            run = reconstruction(subject, CaseFolder(cases), client)
-            if run is None:
-                typer.echo(f"{index + 1}/{count} {subject.name}: no reconstruction", err=True)
-                continue
-            found.append(Beliefs.of(subject, run))
-            right = sum(belief.right for belief in found[-1].refined)
-            typer.echo(
-                f"{index + 1}/{count} {subject.name}: {right} of {len(found[-1].refined)} joints right", err=True
-            )
+    for number, (subject, one) in enumerate(zip(subjects, results(believe, subjects, jobs), strict=True), 1):
+        what = "no reconstruction"
+        if one:
+            found.append(one)
+            what = f"{sum(belief.right for belief in one.refined)} of {len(one.refined)} joints right"
+        typer.echo(f"{number}/{count} {subject.name}: {what}", err=True)
     figures = report(found)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
