@@ -8,6 +8,7 @@ export SPARK_HOME ?= $(CURDIR)/.spark
 IMAGE ?= examples/microwave.png
 N ?= 200
 SEED ?= 7
+JOBS ?= 2
 OUT ?= out/eval
 VALIDATION ?= 50
 
@@ -69,12 +70,12 @@ bench-gpu: $(READY) ## the shape stage at full size on a GPU, against its floors
 bench-refine: OUT = out/refine
 bench-refine: $(READY) ## how much refinement repairs on N test objects from SEED whose joints start wrong, into OUT
 	$(BIN)/spark up
-	$(BIN)/python -m training.bench_refine --count $(N) --seed $(SEED) --out $(OUT)
+	$(BIN)/python -m training.bench_refine --count $(N) --seed $(SEED) --out $(OUT) --jobs $(JOBS)
 
 bench-confidence: OUT = out/confidence
 bench-confidence: $(READY) ## expected calibration error of refined joints on validation objects, into OUT
 	$(BIN)/spark up
-	$(BIN)/python -m training.bench_refine_confidence --out $(OUT)
+	$(BIN)/python -m training.bench_refine_confidence --out $(OUT) --jobs $(JOBS)
 
 bench-kitchen: OUT = out/kitchen
 bench-kitchen: $(READY) ## the same on a kitchen that others modelled, with their meshes, rendered by MuJoCo
@@ -86,7 +87,7 @@ bench-raster: $(READY) ## time the refinement renderer against PyTorch3D's, wher
 bench-assets: OUT = out/assets
 bench-assets: $(READY) ## check the assets of N test objects from SEED in simulators and open them by hand, into OUT
 	$(BIN)/spark up
-	$(BIN)/python -m training.bench_assets --count $(N) --seed $(SEED) --out $(OUT)
+	$(BIN)/python -m training.bench_assets --count $(N) --seed $(SEED) --out $(OUT) --jobs $(JOBS)
 
 bench-convex: $(READY) ## our convex collision pieces beside CoACD's on 20 validation objects
 	OMP_NUM_THREADS=1 $(BIN)/python -m training.bench_convex
