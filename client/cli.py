@@ -19,6 +19,7 @@ from client.models import Models
 from client.models import app as models_app
 from client.progress import StageProgress, stage_word
 from client.sdk import SparkClient, checked
+from client.template import read_template
 from client.validation import print_validation
 from spark.v1 import reconstruction_service_pb2 as pb
 
@@ -71,6 +72,12 @@ def reconstruct(
     refuse_doubtful_joints: Annotated[
         bool, typer.Option("--refuse-doubtful-joints", help="Fail after the refine stage where a joint is doubtful.")
     ] = False,
+    template: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A plan of your own as JSON; no model plans then.")
+    ] = None,
+    save_plan: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write the plan here as JSON, a --template to edit.")
+    ] = None,
     request_id: Annotated[
         str | None, typer.Option(help="The id of a job that failed for want of a service: go on where it stopped.")
     ] = None,
@@ -86,6 +93,7 @@ def reconstruct(
     if not is_replaceable(out):
         raise typer.BadParameter(f"{out} holds other files than an asset's; they stay untouched", param_hint="--out")
     try:
+        own_plan = read_template(template.read_bytes()) if template else None
         address = server or _local_gateway(home, models)
         with SparkClient(address) as client:
             name = client.create(
@@ -96,9 +104,13 @@ def reconstruct(
                 min_confidence=min_confidence,
                 min_joint_confidence=min_joint_confidence,
                 doubtful_joints=pb.DOUBTFUL_JOINTS_REFUSE if refuse_doubtful_joints else pb.DOUBTFUL_JOINTS_UNSPECIFIED,
+                template=own_plan,
                 request_id=request_id,
             )
             result = _follow(client, name, quiet=as_json)
+            if save_plan:
+                save_plan.parent.mkdir(parents=True, exist_ok=True)
+                save_plan.write_bytes(client.download_plan(result))
             with replaced(out) as fresh:
                 files = [path.relative_to(fresh) for path in client.download_asset(result, fresh)]
     except ClientError as error:

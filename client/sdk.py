@@ -25,6 +25,7 @@ from spark.v1 import reconstruction_service_pb2 as pb
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 ASSET_PREFIX = "asset/"
+PLAN = "plan.json"
 RECONNECT_ATTEMPTS = 30
 RETRY_POLICY = """{"methodConfig": [{"name": [{"service": "spark.v1.ReconstructionService"},
  {"service": "google.longrunning.Operations"}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.2s",
@@ -76,7 +77,8 @@ class SparkClient:
     ) -> str:
         """Start a reconstruction; a lost reply is retried safely under one request id.
 
-        With a template, which may be the `plan` of another reconstruction with changes, no model plans the object.
+        With a template, which may be the `plan` of another reconstruction with changes, no model plans the object;
+        `client.template.read_template` reads one from JSON.
 
         Returns:
             the resource name, "reconstructions/{id}".
@@ -166,6 +168,11 @@ class SparkClient:
         if found != digest:
             raise CorruptArtifactError(f"asked for {digest}, got {found}", "DATA_LOSS")
         return bytes(data)
+
+    def download_plan(self, reconstruction: pb.Reconstruction) -> bytes:
+        """The latest plan of a reconstruction that has one, as the JSON that `read_template` reads."""
+        digests = {a.path: a.digest for stage in reconstruction.stages for a in stage.artifacts}
+        return self.download(digests[PLAN])
 
     def download_asset(self, reconstruction: pb.Reconstruction, folder: Path) -> list[Path]:
         """Write the files of a finished reconstruction's asset under `folder`."""

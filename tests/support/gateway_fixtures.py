@@ -31,8 +31,9 @@ DONE = (pb.RECONSTRUCTION_STATE_SUCCEEDED, pb.RECONSTRUCTION_STATE_FAILED, pb.RE
 class Api:
     """A client's view of a gateway."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, address: str) -> None:
         self.channel = channel
+        self.address = address
         self.service = reconstruction_service_pb2_grpc.ReconstructionServiceStub(channel)
         self.operations = operations_pb2_grpc.OperationsStub(channel)
 
@@ -112,9 +113,9 @@ async def local_gateway(settings: Settings) -> AsyncIterator[Api]:
     async with (
         gateway(settings) as services,
         running(services, options) as server,
-        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        grpc.aio.insecure_channel(address := f"127.0.0.1:{server.port}") as channel,
     ):
-        yield Api(channel)
+        yield Api(channel, address)
 
 
 class GatewayProcess:
@@ -139,7 +140,7 @@ class GatewayProcess:
         channel = grpc.aio.insecure_channel(self.address)
         request = health_pb2.HealthCheckRequest()
         await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=30)
-        return Api(channel)
+        return Api(channel, self.address)
 
     async def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the process; its exit code."""
