@@ -24,6 +24,7 @@ def test_it_runs_from_a_random_checkpoint_to_meshes(tmp_path: Path) -> None:
     assert min(figures["object"]["faces"]) > 1000
     assert figures["throughput"].keys() == {"1", "2"}
     assert 0 < figures["object"]["step"]["share_of_ceiling"] < 1
+    assert {int(steps) for steps in figures["seconds_of_few_steps"]} == {6, 10, 20}
 
 
 WIDTH, SOURCE, CHANNELS, IMAGE_TOKENS = 32, 24, 8, 5
