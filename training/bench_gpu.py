@@ -123,7 +123,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _ghost(model: Model) -> Model:
+def ghost_of(model: Model) -> Model:
     """The same model without values: operations on it are counted and not done."""
     untyped: Any = type(model)
     with torch.device("meta"):
@@ -134,7 +134,7 @@ def _ghost(model: Model) -> Model:
 
 def step_work(model: PartCrafterDiTModel, parts: Sequence[int], case: Case, image_tokens: int) -> Work:
     """One step with guidance over objects of so many parts each, counted on tensors without values."""
-    ghost = _ghost(model)
+    ghost = ghost_of(model)
     with torch.device("meta"):
         count, channels = sum(parts), model.config["cross_attention_dim"]
         images = torch.empty(count, image_tokens, channels, dtype=model.dtype)
@@ -150,7 +150,7 @@ def step_work(model: PartCrafterDiTModel, parts: Sequence[int], case: Case, imag
 
 def query_work(vae: TripoSGVAEModel, case: Case, queries: int) -> Work:
     """So many queries of the field of one part."""
-    ghost = _ghost(vae)
+    ghost = ghost_of(vae)
     with torch.device("meta"):
         tokens = torch.empty(1, case.tokens, vae.config["width_decoder"], dtype=vae.dtype)
         with FlopCounterMode(display=False) as counter:

@@ -1,24 +1,27 @@
 """The optimisation loop that every model shares: Muon and AdamW, EMA, a time-based schedule, resumable checkpoints.
 
-A run is bounded in seconds, not steps, because accelerator time is what is short; several short runs continue one
-another. The learning rate follows the fraction of `total_seconds` already spent over all runs.
+A run is bounded in seconds, because accelerator time is what is short, or in steps, which makes it repeatable; several
+short runs continue one another. The learning rate follows the fraction already spent of the total over all runs.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from checkpoints.errors import CheckpointMismatch
+from checkpoints.folder import shown
 from training.muon import BatchedMuon
 from training.whole_file import written_whole
 
 FLAT_FRACTION = 0.4
-"""Share of the total time at full learning rate; the rest decays linearly to zero."""
+"""Share of the total at full learning rate; the rest decays linearly to zero."""
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -33,7 +36,14 @@ class Loop:
     the mean of all gradients, so a step sees the batches of all of them.
 
     Args:
+        run_seconds, run_steps: after either of them this run ends.
+        total_seconds, total_steps: after either of them all runs are over; the learning rate follows the nearer one.
+        muon_lr: None trains hidden matrices by AdamW too.
+        checkpoint_seconds: between two checkpoints of a run, at least.
         started: `time.monotonic()` at which this run's seconds began, so that data preparation counts; default: now.
+
+    Raises:
+        CheckpointMismatch: the state is that of another model.
 
     Attributes:
         step: optimiser steps taken over all runs.
@@ -45,21 +55,27 @@ class Loop:
         name: str,
         module: nn.Module,
         state: Path,
-        run_seconds: float,
-        total_seconds: float,
+        run_seconds: float = math.inf,
+        total_seconds: float = math.inf,
         *,
-        muon_lr: float = 1e-3,
+        run_steps: float = math.inf,
+        total_steps: float = math.inf,
+        muon_lr: float | None = 1e-3,
         adam_lr: float = 1e-3,
         warmup: int = 200,
         ema: float = 0.998,
         clip: float = 1.0,
         weight_decay: float = 0.01,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
         started: float | None = None,
     ) -> None:
         self.name = name
         self.module = module
         self.run_seconds = run_seconds
         self.total_seconds = total_seconds
+        self.run_steps = run_steps
+        self.total_steps = total_steps
+        self.checkpoint_seconds = checkpoint_seconds
         self.warmup = warmup
         self.clip = clip
         self.step = 0
@@ -68,11 +84,11 @@ class Loop:
         self._state = state
         state.mkdir(parents=True, exist_ok=True)
         self._parameters = {key: p for key, p in module.named_parameters() if p.requires_grad}
-        hidden = [p for key, p in self._parameters.items() if is_hidden_matrix(key, p)]
+        hidden = [p for key, p in self._parameters.items() if muon_lr is not None and is_hidden_matrix(key, p)]
         chosen = {id(p) for p in hidden}
         rest = [p for p in self._parameters.values() if id(p) not in chosen]
         self._optimisers: list[torch.optim.Optimizer] = []
-        if hidden:
+        if muon_lr is not None and hidden:
             self._optimisers.append(BatchedMuon(hidden, lr=muon_lr, weight_decay=weight_decay))
         if rest:
             fused = rest[0].is_cuda
@@ -103,11 +119,11 @@ class Loop:
         return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
     def run(self, loss: Callable[[int], dict[str, Tensor]], log_every: int = 100) -> None:
-        """Step until `run_seconds` pass in this call or `total_seconds` over all runs.
+        """Step until this run or all runs are over.
 
         Args:
             loss: step number to scalars; "loss" is minimised, the others are logged.
-            log_every: steps between lines of the curve.
+            log_every: steps between lines of the curve, which hold the mean over all processes.
         """
         saved = time.monotonic()
         for _ in self._until(self.elapsed):
@@ -122,8 +138,8 @@ class Loop:
             self._update_average()
             self.step += 1
             if self.step % log_every == 0:
-                self.log({**scalars, "gradient_norm": norm})
-                if self.is_main and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.log({**_mean(scalars), "gradient_norm": norm})
+                if self.is_main and time.monotonic() - saved > self.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
         if self.is_main:
@@ -159,6 +175,9 @@ class Loop:
     def _resume(self, module: nn.Module) -> None:
         device = next(module.parameters()).device
         content = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        other = content["parameters"].keys() ^ self._parameters.keys()
+        if other:
+            raise CheckpointMismatch(f"{self.checkpoint.name} is of another model: {shown(other)}")
         with torch.no_grad():
             for key, p in self._parameters.items():
                 p.copy_(content["parameters"][key])
@@ -170,13 +189,14 @@ class Loop:
 
     def _until(self, before: float) -> Iterator[None]:
         """Yield while there is time; ranks agree every ten steps, since their clocks differ."""
+        last = min(self.step + self.run_steps, self.total_steps)
         while True:
             spent = time.monotonic() - self._started
             self.elapsed = before + spent
-            over = spent >= self.run_seconds or self.elapsed >= self.total_seconds
-            if torch.distributed.is_initialized():
-                over = self.step % 10 == 0 and self._any_rank(over)
-            if over:
+            late = spent >= self.run_seconds or self.elapsed >= self.total_seconds
+            if torch.distributed.is_initialized() and math.isfinite(min(self.run_seconds, self.total_seconds)):
+                late = self.step % 10 == 0 and self._any_rank(late)
+            if late or self.step >= last:
                 return
             yield
 
@@ -197,8 +217,12 @@ class Loop:
         pieces = flat.split([gradient.numel() for gradient in gradients])
         torch._foreach_copy_(gradients, [x.view_as(g) for x, g in zip(pieces, gradients, strict=True)])
 
+    def _fraction(self) -> float:
+        """How much of the total over all runs is spent."""
+        return max(self.elapsed / self.total_seconds, self.step / self.total_steps)
+
     def _schedule(self) -> None:
-        scale = min(1.0, (self.step + 1) / self.warmup) * decay(self.elapsed / self.total_seconds)
+        scale = min(1.0, (self.step + 1) / self.warmup) * decay(self._fraction())
         groups = [group for optimiser in self._optimisers for group in optimiser.param_groups]
         for group, rate in zip(groups, self._rates, strict=True):
             group["lr"] = rate * scale
@@ -211,8 +235,17 @@ class Loop:
         torch._foreach_lerp_(averages, current, weight)
 
 
+def _mean(scalars: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Over all processes, each of which has the same scalars."""
+    if not torch.distributed.is_initialized():
+        return dict(scalars)
+    values = torch.stack([value.detach().float() for value in scalars.values()])
+    torch.distributed.all_reduce(values)
+    return dict(zip(scalars, values / torch.distributed.get_world_size(), strict=True))
+
+
 def decay(fraction: float) -> float:
-    """Learning-rate factor after a fraction of the total time: flat, then linear to zero."""
+    """Learning-rate factor after a fraction of the total: flat, then linear to zero."""
     return max(0.0, min(1.0, (1 - fraction) / (1 - FLAT_FRACTION)))
 
 

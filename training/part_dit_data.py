@@ -19,6 +19,8 @@ from training.render import Background, render
 from training.scene import Scene
 
 PARTS_AT_ONCE, IMAGES_AT_ONCE = 1024, 1024
+POINTS_AT_ONCE = 1 << 20
+"""Surface points that the VAE encodes together."""
 
 FILL_SECONDS = 40.0
 """Longest time in which the pool is filled before training starts; it goes on filling later."""
@@ -79,9 +81,16 @@ def _render(scene: Scene, cameras: Tensor, rows: Tensor, visible: Tensor, size: 
 
 
 @torch.no_grad()
-def encode(vae: TripoSGVAEModel, points: Tensor) -> Tensor:
-    """(P, N, 6) surfaces -> (P, T, C) float32 posterior means, as encoded."""
-    return torch.cat([vae.encode(chunk.float()).mean for chunk in points.split(PARTS_AT_ONCE)])
+def encode(
+    vae: TripoSGVAEModel, points: Tensor, tokens: int | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """(P, N, 6) surfaces -> (P, T, C) float32 posterior means, as encoded.
+
+    Args:
+        tokens, generator: of `TripoSGVAEModel.encode`.
+    """
+    chunks = points.split(max(1, POINTS_AT_ONCE // points.shape[1]))
+    return torch.cat([vae.encode(chunk.float(), tokens, generator).mean for chunk in chunks])
 
 
 class Kind:

@@ -1,4 +1,4 @@
-"""Parts of a scene in their box frames: what the part VAE encodes, and what it is to give back."""
+"""Parts of a scene, mostly in their box frames: what the part VAE encodes, and what it is to give back."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ def point_clouds(scene: Scene, count: int, generator: torch.Generator) -> Tensor
         kept = key.topk(count, dim=1).indices[:, order, None]
         cloud = torch.cat([to_frame(points, box), normalize(stretched, dim=-1)], dim=-1)
         clouds[index] = cloud.take_along_dim(kept, 1).half()
+    return clouds
+
+
+def surfaces(scene: Scene, count: int, generator: torch.Generator) -> Tensor:
+    """(P, count, 6) surface points and outward normals of every part in model space, evenly spread."""
+    clouds = torch.empty(len(frames(scene)), count, 6, device=scene.device)
+    for index, own, link in _parts(scene):
+        points, normals, _ = sample_surface(own, link, count, generator)
+        clouds[index] = torch.cat([points, normals], dim=-1)
     return clouds
 
 

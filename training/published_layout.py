@@ -209,13 +209,22 @@ def configs(sizes: Sizes) -> Mapping[str, dict[str, Any]]:
     }
 
 
-def write_random(folder: Path, sizes: Sizes = FULL, dtype: torch.dtype = torch.float16, seed: int = 0) -> Path:
+def write_random(
+    folder: Path,
+    sizes: Sizes = FULL,
+    dtype: torch.dtype = torch.float16,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Path:
     """Write the folder; linear layers keep the scale of their input, so that activations stay finite in half precision.
+
+    Args:
+        device: that draws the numbers; the same seed gives others on a GPU.
 
     Returns:
         `folder`.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     for path, content in configs(sizes).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(json.dumps(content, indent=2) + "\n")
@@ -224,13 +233,13 @@ def write_random(folder: Path, sizes: Sizes = FULL, dtype: torch.dtype = torch.f
         ("vae/diffusion_pytorch_model", vae_shapes(sizes)),
         ("image_encoder_dinov2/model", encoder_shapes(sizes)),
     ):
-        tensors = {name: _random(name, shape, generator).to(dtype) for name, shape in shapes}
+        tensors = {name: _random(name, shape, generator).to("cpu", dtype) for name, shape in shapes}
         save_file(tensors, folder / f"{path}.safetensors", metadata={"format": "pt"})
     return folder
 
 
 def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    values = torch.randn(shape, generator=generator)
+    values = torch.randn(shape, generator=generator, device=generator.device)
     if len(shape) == 1:
         return 0.02 * values + float("norm" in name and name.endswith("weight"))
     scaled: Tensor = values / values[0].numel() ** 0.5
@@ -280,8 +289,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--small", action="store_true", help="a few thousand numbers instead of two billion")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="that draws the numbers; a GPU takes seconds")
     options = parser.parse_args()
-    write_random(options.out, SMALL if options.small else FULL, seed=options.seed)
+    write_random(options.out, SMALL if options.small else FULL, seed=options.seed, device=options.device)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ so an untouched PartCrafter checkpoint gives PartCrafter's output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +47,8 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
     Global blocks attend over the tokens of all parts of an object and to its object image; local blocks attend inside
     a part and to that part's own image. Time enters as one more token in front of each part's tokens.
 
+    `enable_gradient_checkpointing` makes training compute the blocks' activations twice instead of keeping them.
+
     Args:
         num_attention_heads: heads of every block.
         width: width of the tokens.
@@ -68,6 +70,8 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         enable_box_token: latents are those of parts in their box frame (`box_frame`), and one more token after the T
             others holds, in its first six channels, the part's box code less that of the planned box.
     """
+
+    _supports_gradient_checkpointing = True
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
@@ -94,6 +98,7 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
         super().__init__()  # type: ignore[no-untyped-call]
         if enable_box_token and in_channels < box_frame.CHANNELS:
             raise ValueError(f"a box token needs {box_frame.CHANNELS} channels, got {in_channels}")
+        self.gradient_checkpointing = False
         self.in_channels = in_channels
         self.max_num_parts = max_num_parts
         self.num_latent_tokens = num_latent_tokens
@@ -262,12 +267,18 @@ class PartCrafterDiTModel(ModelMixin, ConfigMixin):  # type: ignore[misc]
             is_global = layer in self.global_blocks
             skip = skips.pop() if layer > middle else None
             context = KeyValue(seen.key[sight.owners], seen.value[sight.owners]) if is_global else seen
-            tokens = block(tokens, context, skip, tuple(counts) if is_global else None, sight.blind)
+            tokens = self._run(block, tokens, context, skip, tuple(counts) if is_global else None, sight.blind)
             if layer < middle:
                 skips.append(tokens)
             if str(layer) in self.hierarchy_blocks and parents is not None:
-                tokens = self._exchange(self.hierarchy_blocks[str(layer)], tokens, counts, parents)
+                tokens = self._run(self._exchange, self.hierarchy_blocks[str(layer)], tokens, counts, parents)
         return tokens
+
+    def _run(self, block: Callable[..., Tensor], *inputs: object) -> Tensor:
+        if not (self.gradient_checkpointing and torch.is_grad_enabled()):
+            return block(*inputs)
+        output: Tensor = self._gradient_checkpointing_func(block, *inputs)  # type: ignore[misc]  # set with the flag
+        return output
 
     @staticmethod
     def _exchange(block: nn.Module, tokens: Tensor, counts: Sequence[int], parents: Tensor) -> Tensor:
