@@ -55,6 +55,12 @@ def test_vertices_that_are_not_numbers_are_refused() -> None:
         decoding.mesh(box.export(file_type="glb"), "part_meshes[0]", 100)
 
 
+def test_a_mesh_without_faces_is_refused() -> None:
+    points = trimesh.Scene(trimesh.PointCloud(np.eye(3))).export(file_type="glb")
+    with pytest.raises(InvalidRequest, match=r"part_meshes\[2\].*no faces"):
+        decoding.mesh(points, "part_meshes[2]", 100)
+
+
 def test_too_many_faces_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="more than 5"):
         decoding.mesh(BOX, "part_meshes[0]", 5)
