@@ -80,41 +80,41 @@ SMALL = replace(
 def transformer_shapes(sizes: Sizes) -> Shapes:
     """Names and shapes of transformer/."""
     width, head = sizes.width, sizes.width // sizes.heads
-    yield from _linear("proj_in", width, sizes.latent)
-    yield from _linear("time_proj.linear_1", 4 * width, width)
-    yield from _linear("time_proj.linear_2", width, 4 * width)
+    yield from linear("proj_in", width, sizes.latent)
+    yield from linear("time_proj.linear_1", 4 * width, width)
+    yield from linear("time_proj.linear_2", width, 4 * width)
     yield "part_embedding.weight", (sizes.part_rows, width)
     for layer in range(sizes.layers):
         block = f"blocks.{layer}"
         for index, source in ((1, width), (2, sizes.image_width)):
-            yield from _norm(f"{block}.norm{index}", width)
+            yield from norm(f"{block}.norm{index}", width)
             yield from _attention(f"{block}.attn{index}", width, source)
             yield f"{block}.attn{index}.norm_q.weight", (head,)
             yield f"{block}.attn{index}.norm_k.weight", (head,)
         yield from _feed_forward(block, width)
         if layer > sizes.layers // 2:
-            yield from _linear(f"{block}.skip_linear", width, 2 * width)
-            yield from _norm(f"{block}.skip_norm", width)
-    yield from _norm("norm_out", width)
-    yield from _linear("proj_out", sizes.latent, width)
+            yield from linear(f"{block}.skip_linear", width, 2 * width)
+            yield from norm(f"{block}.skip_norm", width)
+    yield from norm("norm_out", width)
+    yield from linear("proj_out", sizes.latent, width)
 
 
 def vae_shapes(sizes: Sizes) -> Shapes:
     """Names and shapes of vae/."""
     features = 3 * (2 * sizes.bands + 1)
-    yield from _linear("encoder.proj_in", sizes.encoder_width, features + 3)
+    yield from linear("encoder.proj_in", sizes.encoder_width, features + 3)
     yield from _crossing("encoder.blocks.0", sizes.encoder_width)
     for layer in range(1, sizes.encoder_layers + 1):
         yield from _looking("encoder.blocks." + str(layer), sizes.encoder_width)
-    yield from _norm("encoder.norm_out", sizes.encoder_width)
+    yield from norm("encoder.norm_out", sizes.encoder_width)
     for layer in range(sizes.decoder_layers):
         yield from _looking("decoder.blocks." + str(layer), sizes.decoder_width)
     yield from _crossing(f"decoder.blocks.{sizes.decoder_layers}", sizes.decoder_width)
-    yield from _linear("decoder.proj_query", sizes.decoder_width, features)
-    yield from _norm("decoder.norm_out", sizes.decoder_width)
-    yield from _linear("decoder.proj_out", 1, sizes.decoder_width)
-    yield from _linear("quant", 2 * sizes.latent, sizes.encoder_width)
-    yield from _linear("post_quant", sizes.decoder_width, sizes.latent)
+    yield from linear("decoder.proj_query", sizes.decoder_width, features)
+    yield from norm("decoder.norm_out", sizes.decoder_width)
+    yield from linear("decoder.proj_out", 1, sizes.decoder_width)
+    yield from linear("quant", 2 * sizes.latent, sizes.encoder_width)
+    yield from linear("post_quant", sizes.decoder_width, sizes.latent)
 
 
 def encoder_shapes(sizes: Sizes) -> Shapes:
@@ -127,16 +127,16 @@ def encoder_shapes(sizes: Sizes) -> Shapes:
     yield "embeddings.patch_embeddings.projection.bias", (width,)
     for layer in range(sizes.image_layers):
         block = f"encoder.layer.{layer}"
-        yield from _norm(f"{block}.norm1", width)
+        yield from norm(f"{block}.norm1", width)
         for name in ("query", "key", "value"):
-            yield from _linear(f"{block}.attention.attention.{name}", width, width)
-        yield from _linear(f"{block}.attention.output.dense", width, width)
+            yield from linear(f"{block}.attention.attention.{name}", width, width)
+        yield from linear(f"{block}.attention.output.dense", width, width)
         yield f"{block}.layer_scale1.lambda1", (width,)
-        yield from _norm(f"{block}.norm2", width)
-        yield from _linear(f"{block}.mlp.fc1", 4 * width, width)
-        yield from _linear(f"{block}.mlp.fc2", width, 4 * width)
+        yield from norm(f"{block}.norm2", width)
+        yield from linear(f"{block}.mlp.fc1", 4 * width, width)
+        yield from linear(f"{block}.mlp.fc2", width, 4 * width)
         yield f"{block}.layer_scale2.lambda1", (width,)
-    yield from _norm("layernorm", width)
+    yield from norm("layernorm", width)
 
 
 def configs(sizes: Sizes) -> Mapping[str, dict[str, Any]]:
@@ -216,7 +216,7 @@ def write_random(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Path:
-    """Write the folder; linear layers keep the scale of their input, so that activations stay finite in half precision.
+    """Write the folder.
 
     Args:
         device: that draws the numbers; the same seed gives others on a GPU.
@@ -224,21 +224,39 @@ def write_random(
     Returns:
         `folder`.
     """
-    generator = torch.Generator(device).manual_seed(seed)
-    for path, content in configs(sizes).items():
+    weights = {
+        "transformer/diffusion_pytorch_model": transformer_shapes(sizes),
+        "vae/diffusion_pytorch_model": vae_shapes(sizes),
+        "image_encoder_dinov2/model": encoder_shapes(sizes),
+    }
+    return write_folder(folder, configs(sizes), weights, dtype, torch.Generator(device).manual_seed(seed))
+
+
+def write_folder(
+    folder: Path,
+    jsons: Mapping[str, Any],
+    weights: Mapping[str, Shapes],
+    dtype: torch.dtype,
+    generator: torch.Generator,
+) -> Path:
+    """Write JSON files and safetensors files of random numbers, by their paths; the latter are named without a suffix.
+
+    Linear layers keep the scale of their input, so that activations stay finite in half precision.
+
+    Returns:
+        `folder`.
+    """
+    for path, content in jsons.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(json.dumps(content, indent=2) + "\n")
-    for path, shapes in (
-        ("transformer/diffusion_pytorch_model", transformer_shapes(sizes)),
-        ("vae/diffusion_pytorch_model", vae_shapes(sizes)),
-        ("image_encoder_dinov2/model", encoder_shapes(sizes)),
-    ):
-        tensors = {name: _random(name, shape, generator).to("cpu", dtype) for name, shape in shapes}
+    for path, shapes in weights.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: random_weight(name, shape, generator).to("cpu", dtype) for name, shape in shapes}
         save_file(tensors, folder / f"{path}.safetensors", metadata={"format": "pt"})
     return folder
 
 
-def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def random_weight(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     values = torch.randn(shape, generator=generator, device=generator.device)
     if len(shape) == 1:
         return 0.02 * values + float("norm" in name and name.endswith("weight"))
@@ -246,41 +264,41 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
     return scaled
 
 
-def _linear(name: str, out: int, into: int, bias: bool = True) -> Shapes:
+def linear(name: str, out: int, into: int, bias: bool = True) -> Shapes:
     yield f"{name}.weight", (out, into)
     if bias:
         yield f"{name}.bias", (out,)
 
 
-def _norm(name: str, width: int) -> Shapes:
+def norm(name: str, width: int) -> Shapes:
     yield f"{name}.weight", (width,)
     yield f"{name}.bias", (width,)
 
 
 def _attention(name: str, width: int, source: int) -> Shapes:
     for part, into in (("to_q", width), ("to_k", source), ("to_v", source)):
-        yield from _linear(f"{name}.{part}", width, into, bias=False)
-    yield from _linear(f"{name}.to_out.0", width, width)
+        yield from linear(f"{name}.{part}", width, into, bias=False)
+    yield from linear(f"{name}.to_out.0", width, width)
 
 
 def _feed_forward(block: str, width: int) -> Shapes:
-    yield from _norm(f"{block}.norm3", width)
-    yield from _linear(f"{block}.ff.net.0.proj", 4 * width, width)
-    yield from _linear(f"{block}.ff.net.2", width, 4 * width)
+    yield from norm(f"{block}.norm3", width)
+    yield from linear(f"{block}.ff.net.0.proj", 4 * width, width)
+    yield from linear(f"{block}.ff.net.2", width, 4 * width)
 
 
 def _looking(block: str, width: int) -> Shapes:
     """A block of the VAE whose tokens attend to each other."""
-    yield from _norm(f"{block}.norm1", width)
+    yield from norm(f"{block}.norm1", width)
     yield from _attention(f"{block}.attn1", width, width)
     yield from _feed_forward(block, width)
 
 
 def _crossing(block: str, width: int) -> Shapes:
     """A block of the VAE whose tokens attend to others."""
-    yield from _norm(f"{block}.norm2", width)
+    yield from norm(f"{block}.norm2", width)
     yield from _attention(f"{block}.attn2", width, width)
-    yield from _norm(f"{block}.attn2.norm_cross", width)
+    yield from norm(f"{block}.attn2.norm_cross", width)
     yield from _feed_forward(block, width)
 
 
