@@ -43,7 +43,7 @@ check: $(READY) ## lint and type-check everything
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
-	$(BIN)/hadolint $(wildcard services/*/Dockerfile)
+	$(BIN)/hadolint gateway/Dockerfile $(wildcard services/*/Dockerfile)
 	for profile in local gpu production; do \
 	    $(BIN)/helm lint --quiet --strict helm/spark -f helm/spark/values-$$profile.yaml || exit 1; \
 	done
