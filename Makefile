@@ -11,8 +11,10 @@ SEED ?= 7
 JOBS ?= 2
 OUT ?= out/eval
 VALIDATION ?= 50
+PEAK ?= 2000
+HARDWARE ?= cpu
 
-.PHONY: help setup demo test check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview clean
+.PHONY: help setup demo test check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -110,6 +112,9 @@ eval-outside: $(READY) ## reconstruct labelled pictures that the generator did n
 bad-input: $(READY) ## what the service makes of cats, text, noise and other pictures without an object, in out/bad-input
 	$(BIN)/spark up
 	$(BIN)/python -m training.bad_input --out out/bad-input
+
+sim-scale: $(READY) ## a simulated day of the chart's autoscaling beside fixed replicas, PEAK objects an hour at noon
+	$(BIN)/python -m training.sim_scale --peak $(PEAK) --hardware $(HARDWARE) --seed $(SEED)
 
 preview: $(READY) ## a contact sheet of generated objects in out/preview.png
 	$(BIN)/spark-training preview -o out/preview.png
