@@ -84,6 +84,11 @@ class Joint:
     confidence: float = 1.0
     mimic: Mimic | None = None
 
+    @property
+    def opens_along(self) -> Array:
+        """(3,) axis, reversed where the joint goes back as its leader opens: both open in this sense together."""
+        return -self.axis if self.mimic and self.mimic.multiplier < 0 else self.axis
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "axis", np.asarray(self.axis, dtype=np.float64))
         object.__setattr__(self, "origin", np.asarray(self.origin, dtype=np.float64))

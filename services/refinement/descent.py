@@ -112,11 +112,10 @@ def descend(
     """
     like = objective.proxies.vertices
     screws, q = pack(states, like)
-    moving = torch.zeros(len(states[0].joints), dtype=torch.bool, device=like.device)
-    moving[list(links)] = True
-    free = moving.clone()
-    free[list(held)] = False
-    parameters = JointParameters(screws, q, moving & objective.active, free)
+    openers, shapers = objective.openers(links), [link for link in links if link not in held]
+    opens, free = (torch.zeros(len(states[0].joints), dtype=torch.bool, device=like.device) for _ in range(2))
+    opens[list(openers)], free[shapers] = True, True
+    parameters = JointParameters(screws, q, opens & objective.active, free)
     adam = Adam(parameters.groups(), steps)
     best = torch.full((len(states),), torch.inf, device=like.device, dtype=like.dtype)
     axes, origins, openings = screws.axis.clone(), screws.origin.clone(), q.clone()
@@ -132,7 +131,7 @@ def descend(
             parameters.keep_in_range()
             yield float(best.min())
     found = zip(states, _numpy(axes), _numpy(origins), _numpy(openings), strict=True)
-    moved = [state.moved(axis, origin, opening, links, held) for state, axis, origin, opening in found]
+    moved = [state.moved(axis, origin, opening, shapers, openers) for state, axis, origin, opening in found]
     return moved, _numpy(best)
 
 

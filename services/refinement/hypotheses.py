@@ -39,13 +39,16 @@ def alternatives(joint: Joint, bounds: Array, prior: PartPrior, coupled: bool = 
     Returns:
         Distinct joints, none like `joint`; limits are in the unit of each one's type.
     """
-    found = [replace(joint, axis=-joint.axis)] if joint.type.moves else []
-    found += [place.joint(bounds, limit(place, joint, bounds)) for place in prior.chances]
+    reverse = [replace(joint, axis=-joint.axis)] if joint.type.moves else []
+    found = [place.joint(bounds, limit(place, joint, bounds)) for place in prior.chances]
     if coupled:
         kind = (joint.type.moves, joint.type.rotates)
-        found = [replace(other, mimic=joint.mimic) for other in found if (other.type.moves, other.type.rotates) == kind]
+        found = [other for other in found if (other.type.moves, other.type.rotates) == kind]
+    if joint.mimic:
+        way, low, high = np.sign(joint.mimic.multiplier), joint.lower, joint.upper
+        found = [replace(one, axis=way * one.axis, lower=low, upper=high, mimic=joint.mimic) for one in found]
     distinct: list[Joint] = []
-    for candidate in found:
+    for candidate in [*reverse, *found]:
         if not any(alike(candidate, other) for other in [joint, *distinct]):
             distinct.append(candidate)
     return distinct
@@ -166,7 +169,7 @@ def usual_lines(joint: Joint, points: Array) -> dict[str, Array]:
     # A handle, or a panel's bulge, may stand out further than the end does.
     at_end = points[np.abs(points[:, side] - hinge[side]) <= END * np.ptp(bounds[:, side]), thin]
     behind, ahead = at_end.min(), at_end.max()
-    if np.cross(joint.axis, bounds.mean(0) - hinge)[thin] < 0:
+    if np.cross(joint.opens_along, bounds.mean(0) - hinge)[thin] < 0:
         behind, ahead = ahead, behind
     depths = (ahead, (ahead + behind) / 2, behind)
     return {name: np.where(np.arange(3) == thin, depth, hinge) for name, depth in zip(LINES, depths, strict=True)}

@@ -10,6 +10,7 @@ import torch
 
 from services.refinement import decoding, findings, open_states, proxies
 from services.refinement.backends import renderer
+from services.refinement.kinematics import followers
 from services.refinement.objective import Objective
 from services.refinement.optimiser import Progress, Refined, Refinement
 from services.refinement.schedule import Schedule
@@ -77,7 +78,9 @@ def prepare(
         decoding.mesh(content, f"part_meshes[{index}]", settings.max_faces)
         for index, content in enumerate(request.part_meshes)
     )
+    tree = plan.articulation()
     moves = np.array([part.joint.type.moves for part in plan.parts])
+    opening = opening[:, [tree.leader(index) for index in range(count)]]
     closed_target, open_targets, window = targets(closed, opened, device)
     objective = Objective(
         proxies=proxies.build(meshes, settings.faces_per_part, device),
@@ -86,6 +89,7 @@ def prepare(
         closed=closed_target,
         opened=open_targets,
         window=window,
+        followers=followers(tree),
         renderer=renderer(settings.renderer),
     )
     odd = findings.of_request(plan, objective.bounds, closed, opened, objective.moving)

@@ -19,6 +19,7 @@ from articulation.plan import Plan
 from articulation.typing import Array, IntArray
 from services.refinement import hypotheses
 from services.refinement.descent import descend, finished
+from services.refinement.kinematics import tied
 from services.refinement.objective import Objective
 from services.refinement.part_prior import LEAST, PartPrior, Place
 from services.refinement.schedule import Schedule
@@ -101,8 +102,9 @@ class Judgement:
         """
         state, shown = self._start, set()
         for index in self._moving:
-            joint = state.joints[index]
-            openings: list[Array | float] = [state.q[:, index], *(fraction * joint.upper for fraction in OPENINGS)]
+            joint, opener = state.joints[index], self._tree.leader(index)
+            upper = state.joints[opener].upper
+            openings: list[Array | float] = [state.q[:, opener], *(fraction * upper for fraction in OPENINGS)]
             straight = hypotheses.principal(joint.axis)
             slanted = not np.array_equal(straight, joint.axis)
             beliefs = [joint, replace(joint, axis=straight)] if slanted else [joint]
@@ -127,7 +129,8 @@ class Judgement:
             best, losses = self._tried(view, state, index, joints, priors)
         else:
             share = state.q[:, index] / max(joint.upper, 1e-9)
-            best = [state, *(state.with_joint(index, other, share * other.upper) for other in joints[1:])]
+            others = [state.with_joint(index, other).opened(index, share * other.upper) for other in joints[1:]]
+            best = [state, *others]
             losses = np.zeros(len(best))
         chances = posterior(losses, priors, self._schedule.temperature)
         winner = int(chances.argmax())
@@ -141,7 +144,8 @@ class Judgement:
         """
         back = []
         for index in self._moving:
-            row = [state.with_joint(index, planned.joints[index], q[:, index]) for q in (state.q, planned.q)]
+            restored, opener = state.with_joint(index, planned.joints[index]), self._tree.leader(index)
+            row = [restored.opened(opener, q[:, opener]) for q in (state.q, planned.q)]
             back += self._opened_best(view, index, [row])[0]
         settled, losses = self._settle(view, [state, *back], self._moving, self._moving)
         temperature = self.noise_of(float(losses.min()))
@@ -154,7 +158,7 @@ class Judgement:
                 changed.append(index)
                 confidence[index] = float(moved)
             else:
-                after = after.with_joint(index, joint, trial.q[:, index])
+                after = after.with_joint(index, joint).opened(index, trial.q[:, index])
                 # The picture was drawn from the plan: it may raise doubts, but proves nothing.
                 confidence[index] = min(joint.confidence, float(kept))
         return Verdict(after, tuple(changed), confidence)
@@ -177,12 +181,14 @@ class Judgement:
         self, view: ClosedView, state: State, index: int, joints: Sequence[Joint], priors: Array
     ) -> tuple[list[State], Array]:
         """Each hypothesis at the opening that suits it best, and the (H,) losses."""
-        grid = [
-            [self._with(state, index, other, q) for q in hypotheses.starts(other, self._bounds[index])]
-            for other in joints
-        ]
+        opener = self._tree.leader(index)
+        grid = []
+        for other in joints:
+            opening = other if opener == index else state.joints[opener]
+            starts = hypotheses.starts(opening, self._bounds[opener])
+            grid.append([self._with(state, index, other, q) for q in starts])
         # The belief is also tried where it is and closed: a picture that shows no opening is no evidence against it.
-        grid[0] += [self._with(state, index, joints[0], q) for q in (state.q[:, index], 0.0)]
+        grid[0] += [self._with(state, index, joints[0], q) for q in (state.q[:, opener], 0.0)]
         best, losses, _ = self._opened_best(view, index, grid)
         settle = self._promising(losses, priors)
         moved, lower = self._settle(view, [best[i] for i in settle], [index])
@@ -191,8 +197,8 @@ class Judgement:
         return best, losses
 
     def _with(self, state: State, index: int, joint: Joint, q: Array | float) -> State:
-        """The same but for one link, opened in those pictures that may show it open."""
-        return state.with_joint(index, joint, q * self._opens[:, index])
+        """The same but for one joint, opened, or its leader, in those pictures that may show it open."""
+        return state.with_joint(index, joint).opened(self._tree.leader(index), q * self._opens[:, index])
 
     def _opened_best(
         self, view: ClosedView, index: int, grid: Sequence[Sequence[State]]
@@ -202,17 +208,17 @@ class Judgement:
         Args:
             view: the closed image.
             index: of the part.
-            grid: a row of states an explanation, which differ in the part's opening.
+            grid: a row of states an explanation, which differ in the part's opening, or its leader's.
 
         Returns:
             One state a row, their losses, and how much the loss varies over all.
         """
         flat = self.losses(view, [trial for row in grid for trial in row], self._schedule.search_size)
-        best, losses = [], []
+        best, losses, opener = [], [], self._tree.leader(index)
         for row, found in zip(grid, np.split(flat, np.cumsum([len(row) for row in grid])[:-1]), strict=True):
             suits = found.argmin(0)
-            q = np.array([row[trial].q[picture, index] for picture, trial in enumerate(suits)])
-            best.append(row[0].with_joint(index, row[0].joints[index], q))
+            q = np.array([row[trial].q[picture, opener] for picture, trial in enumerate(suits)])
+            best.append(row[0].opened(opener, q))
             losses.append(found.min(0).sum())
         return best, np.array(losses), float(np.ptp(flat, axis=0).sum())
 
@@ -263,10 +269,11 @@ class Judgement:
     @torch.no_grad()
     def _blocked(self, index: int, joints: Sequence[Joint]) -> Array:
         """(H,) bool, whether a joint drives its part into the rest of the object within its range."""
-        closed = State(self._start.joints, np.zeros((1, len(self._start.joints))))
-        states = [closed.with_joint(index, joint, np.array([joint.upper])) for joint in joints]
+        closed, opener = State(self._start.joints, np.zeros((1, len(self._start.joints)))), self._tree.leader(index)
+        states = [closed.with_joint(index, joint) for joint in joints]
+        states = [state.opened(opener, np.array([state.joints[opener].upper])) for state in states]
         screws, q = pack(states, self._objective.proxies.vertices)
-        share = self._objective.contact.overlap(screws, q[:, 0])[:, index]
+        share = self._objective.contact.overlap(screws, tied(q[:, 0], self._objective.followers))[:, index]
         return np.asarray((share > BLOCKED_SHARE).cpu().numpy())
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from articulation.joint import Joint, JointType
-from articulation.tree import topological_order
+from articulation.tree import Articulation, topological_order
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,33 @@ class Screws:
             rotates=flags([[joint.type.rotates for joint in joints] for joints in hypotheses]),
             slides=flags([[joint.type is JointType.PRISMATIC for joint in joints] for joints in hypotheses]),
         )
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A link whose joint follows that of another link, and how (`articulation.joint.Mimic`)."""
+
+    link: int
+    leader: int
+    multiplier: float
+    offset: float
+
+
+def followers(tree: Articulation) -> tuple[Follower, ...]:
+    """The joints of a tree that follow others."""
+    return tuple(
+        Follower(index, tree.leader(index), link.joint.mimic.multiplier, link.joint.mimic.offset)
+        for index, link in enumerate(tree)
+        if link.joint.mimic
+    )
+
+
+def tied(q: Tensor, following: Sequence[Follower]) -> Tensor:
+    """(..., L) coordinates with those of joints that follow others set by their leaders, differentiable."""
+    columns = list(q.unbind(-1))
+    for one in following:
+        columns[one.link] = one.multiplier * columns[one.leader] + one.offset
+    return torch.stack(columns, -1)
 
 
 def motions(screws: Screws, q: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from articulation.typing import Array
 from services.refinement.camera import zoom
 from services.refinement.contact import Contact
-from services.refinement.kinematics import Screws, link_poses, transform
+from services.refinement.kinematics import Follower, Screws, link_poses, tied, transform
 from services.refinement.losses import Weights, order_loss, picture_loss
 from services.refinement.prior import energy
 from services.refinement.proxies import Proxies
@@ -35,6 +36,7 @@ class Objective:
         closed: the object at q = 0.
         opened: K pictures of the object at the coordinates that are sought, which each has of its own.
         window: the part of the view that all show.
+        followers: joints without an opening of their own; a coordinate that is given for one is ignored.
         renderer: who draws.
         weights: terms of the picture distance.
         prior_weight: of the joint energies.
@@ -46,6 +48,7 @@ class Objective:
     closed: Target
     opened: tuple[Target, ...]
     window: Window
+    followers: tuple[Follower, ...] = ()
     renderer: Renderer = field(default_factory=TorchRenderer)
     weights: Weights = field(default_factory=Weights)
     prior_weight: float = 0.01
@@ -69,6 +72,11 @@ class Objective:
     def moving(self) -> tuple[int, ...]:
         """The parts whose joints an open picture can show."""
         return tuple(int(i) for i in self.active.any(0).nonzero()[:, 0])
+
+    def openers(self, links: Iterable[int]) -> tuple[int, ...]:
+        """The links whose coordinates open some links: themselves, unless they follow others."""
+        leaders = {one.link: one.leader for one in self.followers}
+        return tuple(sorted({leaders.get(link, link) for link in links}))
 
     def view(self, camera: Tensor) -> ClosedView:
         """(6,) camera -> what the closed image shows from there."""
@@ -97,7 +105,7 @@ class Objective:
         """
         share, moves = self.prior_weight / len(self.opened), self.active.any(0)
         losses = []
-        for target, coordinates in zip(self.opened, q.unbind(1), strict=True):
+        for target, coordinates in zip(self.opened, tied(q, self.followers).unbind(1), strict=True):
             prior = energy(screws, coordinates, self.proxies.bounds, self.contact, moves)
             poses = link_poses(screws, self.parents, coordinates)
             losses.append(self._distance(view, target, poses, size) + share * prior)

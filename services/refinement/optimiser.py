@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from articulation.camera import Camera
+from articulation.kinematics import coupled
 from articulation.plan import Plan
 from articulation.typing import Array
 from services.refinement import hypotheses
@@ -87,7 +88,8 @@ class Refinement:
     Args:
         objective: the pictures and parts.
         plan: the start.
-        opening: (K, L) fraction of each planned upper limit that each open picture was asked for.
+        opening: (K, L) fraction of each planned upper limit that each open picture was asked for; what is asked of a
+            joint that follows another is ignored.
         schedule: lengths.
         stop: asked before each batch of pictures whether to end with the best so far.
     """
@@ -122,10 +124,11 @@ class Refinement:
         if self._moving:
             state, confidence = yield from self._refine_joints(self._objective.view(camera))
         final = self._total(camera, state)
-        refined = Refined(self._plan, self._start.q, initial, initial, self._stopped)
+        tree = self._plan.articulation()
+        refined = Refined(self._plan, coupled(tree, self._start.q), initial, initial, self._stopped)
         if final < initial:
             plan = self._refined_plan(camera, state, confidence)
-            refined = Refined(plan, state.q, initial, final, self._stopped)
+            refined = Refined(plan, coupled(tree, state.q), initial, final, self._stopped)
         yield Progress(self._step, self._step, refined.final_loss)
         return refined
 
@@ -150,12 +153,13 @@ class Refinement:
         state, confidence = verdict.state, verdict.confidence
         for index in self._moving:
             joint, q = state.joints[index], state.q[:, index]
-            if index in verdict.changed:
+            if index not in verdict.changed:
+                state = state.opened(index, np.minimum(q, joint.upper))
+                continue
+            confidence[index] = min(confidence[index], chosen[index])
+            if joint.mimic is None:
                 upper = hypotheses.upper_limit(joint, self._bounds[index], float(q.max()))
-                state = state.with_joint(index, replace(joint, upper=upper), q)
-                confidence[index] = min(confidence[index], chosen[index])
-            else:
-                state = state.with_joint(index, joint, np.minimum(q, joint.upper))
+                state = state.with_joint(index, replace(joint, upper=upper))
         return state, confidence
 
     def _hasty_verdict(self, view: ClosedView, found: State, planned: State, chosen: Collection[int]) -> Verdict:
@@ -168,7 +172,7 @@ class Refinement:
             return as_planned
         for index in self._moving:
             if index not in chosen:
-                found = found.with_joint(index, planned.joints[index], planned.q[:, index])
+                found = found.with_joint(index, planned.joints[index]).opened(index, planned.q[:, index])
         hasty = replace(self._schedule, settle_steps=0)
         verdict = Judgement(self._objective, self._plan, self._start, hasty).judge(view, found, planned)
         before, after = self._losses(view, [planned, verdict.state])
@@ -213,11 +217,11 @@ class Refinement:
         Then on the hinge line that is usual for its label, unless the pictures speak against it by more than its odds.
         """
         for index in self._moving:
-            joint, q = state.joints[index], state.q[:, index]
+            joint = state.joints[index]
             straight = replace(joint, axis=hypotheses.principal(joint.axis))
             aside = hypotheses.snapped(joint, self._bounds[index])
             usual, odds = hypotheses.usual(straight, self._objective.points(index), self._plan.parts[index].label)
-            tried = [state, *(state.with_joint(index, other, q) for other in (straight, aside, usual))]
+            tried = [state, *(state.with_joint(index, other) for other in (straight, aside, usual))]
             before, upright, after, there = self._judgement.losses(view, tried, self._schedule.sizes[-1]).sum(1)
             noise = self._judgement.noise_of(before)
             if upright <= before + noise:

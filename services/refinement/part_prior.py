@@ -65,7 +65,7 @@ class Place:
         if not joint.type.moves:
             return cls(joint.type)
         along = int(np.argmax(np.abs(joint.axis)))
-        direction = DIRECTIONS[2 * along + int(joint.axis[along] < 0)]
+        direction = DIRECTIONS[2 * along + int(joint.opens_along[along] < 0)]
         if not joint.type.rotates:
             return cls(joint.type, direction)
         side = long_side(along, bounds)

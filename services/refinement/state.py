@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,26 +20,28 @@ class State:
 
     Attributes:
         joints: L joints.
-        q: (K, L) coordinates, [rad] or model units.
+        q: (K, L) coordinates, [rad] or model units; those of joints that follow others mean nothing.
     """
 
     joints: tuple[Joint, ...]
     q: Array
 
-    def with_joint(self, index: int, joint: Joint, q: Array) -> State:
-        """The same but for one link, which has (K,) coordinates."""
-        joints = (*self.joints[:index], joint, *self.joints[index + 1 :])
+    def with_joint(self, index: int, joint: Joint) -> State:
+        """The same but for the joint of one link."""
+        return State((*self.joints[:index], joint, *self.joints[index + 1 :]), self.q)
+
+    def opened(self, index: int, q: Array) -> State:
+        """The same but for the (K,) coordinates of one link."""
         coordinates = self.q.copy()
         coordinates[:, index] = q
-        return State(joints, coordinates)
+        return State(self.joints, coordinates)
 
-    def moved(self, axes: Array, origins: Array, q: Array, links: Sequence[int], held: Collection[int] = ()) -> State:
-        """The same with new (L, 3) axes, (L, 3) origins and (K, L) coordinates of some links; of held ones, only q."""
+    def moved(self, axes: Array, origins: Array, q: Array, links: Sequence[int], openers: Sequence[int]) -> State:
+        """The same with new (L, 3) axes and (L, 3) origins of some links, and (K, L) coordinates of some."""
         joints, coordinates = list(self.joints), self.q.copy()
         for i in links:
-            coordinates[:, i] = q[:, i]
-            if i not in held:
-                joints[i] = replace(joints[i], axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i])
+            joints[i] = replace(joints[i], axis=axes[i] / np.linalg.norm(axes[i]), origin=origins[i])
+        coordinates[:, list(openers)] = q[:, list(openers)]
         return State(tuple(joints), coordinates)
 
 

@@ -81,14 +81,14 @@ def test_a_believed_joint_that_no_picture_shows_is_kept() -> None:
 def test_a_believed_joint_is_put_back_where_another_explains_no_more() -> None:
     judge, view, start = judgement(DRAWER, 0.9)
     moved = replace(DRAWER, axis=np.array([0.0, 0.6, 0.8]))
-    verdict = judge.judge(view, start.with_joint(2, moved, np.zeros(1)), start)
+    verdict = judge.judge(view, start.with_joint(2, moved).opened(2, np.zeros(1)), start)
     assert verdict.changed == ()
     assert verdict.state.joints[2] is start.joints[2]
 
 
 def test_a_doubted_joint_gives_way_to_one_that_such_parts_have() -> None:
     judge, view, start = judgement(TURNING, 0.05, "drawer")
-    verdict = judge.judge(view, start.with_joint(2, DRAWER, np.zeros(1)), start)
+    verdict = judge.judge(view, start.with_joint(2, DRAWER).opened(2, np.zeros(1)), start)
     assert verdict.changed == (2,)
     assert verdict.confidence[2] > 0.9
 
