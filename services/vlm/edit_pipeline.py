@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -11,6 +12,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from torch import Tensor
 
 from services.vlm.edit_model import EDIT_PLANES, EditModel
+from services.vlm.engine import Abandoned
 
 
 class CompactEditPipeline(DiffusionPipeline):
@@ -37,7 +39,12 @@ class CompactEditPipeline(DiffusionPipeline):
 
     @torch.inference_mode()
     def __call__(
-        self, image: Tensor, prompt: Tensor, generator: torch.Generator, num_inference_steps: int | None = None
+        self,
+        image: Tensor,
+        prompt: Tensor,
+        generator: torch.Generator,
+        num_inference_steps: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Tensor:
         """Make a batch of edits.
 
@@ -47,9 +54,13 @@ class CompactEditPipeline(DiffusionPipeline):
             generator: on the CPU; the only source of randomness. One noise picture serves the whole batch, so an edit
                 does not depend on what else is asked.
             num_inference_steps: network calls; the folder's own number when None.
+            stop: asked before each network call; true abandons the edits.
 
         Returns:
             (B, 4, S, S) in [-1, 1]: colours on white, and coverage.
+
+        Raises:
+            services.vlm.engine.Abandoned: `stop` returned true.
         """
         size = image.shape[-1]
         steps = num_inference_steps or int(self.config["steps"])
@@ -58,6 +69,8 @@ class CompactEditPipeline(DiffusionPipeline):
         scheduler = copy(self.scheduler)  # it keeps state, and calls may run at the same time
         scheduler.set_timesteps(sigmas=levels.tolist(), device=image.device)
         for sigma, timestep in zip(scheduler.sigmas[:-1], scheduler.timesteps, strict=True):
+            if stop():
+                raise Abandoned
             clean, _ = self.model(edit, image, prompt, sigma.expand(len(image)))
             edit = scheduler.step((edit - clean) / sigma, timestep, edit).prev_sample
         return edit

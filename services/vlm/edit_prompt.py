@@ -174,6 +174,19 @@ def draw_prompt(plan: PlanTensors, coordinates: Tensor | None, asked: Tensor, ta
     return torch.cat([plane.to(image.dtype) for plane in planes], 1)
 
 
+def outlines(plan: PlanTensors, coordinates: Tensor, size: int) -> Tensor:
+    """Where each part's box lies in the picture, hidden or not: (B, P, size, size) bool.
+
+    Args:
+        plan: a batch of plans.
+        coordinates: (B, P) joint coordinate of every part [rad or model units].
+        size: of the picture [pixels].
+    """
+    eye, rays = camera_rays(plan.camera, size)
+    rotation, translation = part_poses(plan, coordinates)
+    return box_distances(eye, rays, plan.boxes, rotation, translation) < FAR
+
+
 def part_poses(plan: PlanTensors, coordinates: Tensor) -> tuple[Tensor, Tensor]:
     """Forward kinematics: rotation (B, P, 3, 3) and translation (B, P, 3) of every part against the closed state."""
     angle = (coordinates * plan.rotates)[..., None, None]

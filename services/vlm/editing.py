@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -54,27 +54,38 @@ class ImageEditor:
         pipeline.model.eval().to(device=device, memory_format=torch.channels_last)
         return cls(pipeline)
 
-    def part_references(self, image: ImageArray, plan: Plan, seed: int) -> tuple[ImageArray, list[ImageArray]]:
+    def part_references(
+        self, image: ImageArray, plan: Plan, seed: int, stop: Callable[[], bool] = lambda: False
+    ) -> tuple[ImageArray, list[ImageArray]]:
         """The closed object alone, and every part alone and complete, seen by the plan's camera.
 
         Args:
             image: (H, H, 3) sRGB.
             plan: what to look for, and where.
             seed: of the noise; the same arguments give the same images.
+            stop: true abandons the work.
 
         Returns:
             The object (S, S, 3), and one image (S, S, 3) a part in the plan's order; white where nothing is.
 
         Raises:
             serving.errors.InvalidImage: not a square uint8 RGB array.
+            services.vlm.engine.Abandoned: `stop` returned true.
         """
         parts = len(plan.parts)
         asked = torch.cat([torch.ones(1, parts, dtype=torch.bool), torch.eye(parts, dtype=torch.bool)])
         task = torch.tensor([EditTask.OBJECT] + [EditTask.PART] * parts)
-        edits = self._edit(image, plan, None, asked, task, seed)
+        edits = self.edit(image, plan, None, asked, task, seed, stop)
         return edits[0], edits[1:]
 
-    def open_state(self, image: ImageArray, plan: Plan, opening: Sequence[float], seed: int) -> ImageArray:
+    def open_state(
+        self,
+        image: ImageArray,
+        plan: Plan,
+        opening: Sequence[float],
+        seed: int,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> ImageArray:
         """The object alone with every joint opened, seen by the plan's camera.
 
         Args:
@@ -82,6 +93,7 @@ class ImageEditor:
             plan: what to look for, and where.
             opening: one fraction of the planned upper limit a part, in the plan's order; fixed parts ignore theirs.
             seed: of the noise; the same arguments give the same image.
+            stop: true abandons the work.
 
         Returns:
             (S, S, 3), white where nothing is.
@@ -89,21 +101,47 @@ class ImageEditor:
         Raises:
             serving.errors.InvalidImage: not a square uint8 RGB array.
             serving.errors.InvalidRequest: `opening` has the wrong length or leaves [0, 1].
+            services.vlm.engine.Abandoned: `stop` returned true.
         """
-        fractions = checked_opening(opening, len(plan.parts))
-        coordinates = fractions * torch.tensor([[part.joint.upper for part in plan.parts]])
+        coordinates = opened(plan, opening)
         asked = torch.ones(1, len(plan.parts), dtype=torch.bool)
-        return self._edit(image, plan, coordinates, asked, torch.tensor([EditTask.OPEN]), seed)[0]
+        return self.edit(image, plan, coordinates, asked, torch.tensor([EditTask.OPEN]), seed, stop)[0]
 
     @torch.inference_mode()
-    def _edit(
-        self, image: ImageArray, plan: Plan, coordinates: Tensor | None, asked: Tensor, task: Tensor, seed: int
+    def edit(
+        self,
+        image: ImageArray,
+        plan: Plan,
+        coordinates: Tensor | None,
+        asked: Tensor,
+        task: Tensor,
+        seed: int,
+        stop: Callable[[], bool] = lambda: False,
     ) -> list[ImageArray]:
+        """A batch of edits of one picture.
+
+        Args:
+            image: (H, H, 3) sRGB.
+            plan: of P parts.
+            coordinates: (1, P) joint coordinate of every part [rad or model units]; None when all are zero, closed.
+            asked: (B, P) bool, the parts that each edit shows.
+            task: (B,) int64 values of `services.vlm.edit_prompt.EditTask`.
+            seed: of the noise.
+            stop: true abandons the work.
+
+        Returns:
+            B images (S, S, 3), white where nothing is.
+
+        Raises:
+            serving.errors.InvalidImage: not a square uint8 RGB array.
+            services.vlm.engine.Abandoned: `stop` returned true.
+        """
         batch = len(task)
         pixels = network_image(image, self._pipeline.image_size).expand(batch, -1, -1, -1)
         prompt = draw_prompt(PlanTensors.from_plan(plan), coordinates, asked, task, pixels)
         device = self._pipeline.model.device
-        edits = self._pipeline(pixels.to(device), prompt.to(device), torch.Generator().manual_seed(seed)).cpu()
+        noise = torch.Generator().manual_seed(seed)
+        edits = self._pipeline(pixels.to(device), prompt.to(device), noise, stop=stop).cpu()
         pictures = (composite(edits) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
         return list(pictures.contiguous().numpy())
 
@@ -122,15 +160,20 @@ def network_image(image: ImageArray, size: int) -> Tensor:
     return torch.tensor(resized, dtype=torch.float32).permute(2, 0, 1)[None] / 127.5 - 1
 
 
-def checked_opening(opening: Sequence[float], parts: int) -> Tensor:
-    """(1, parts) fractions.
+def opened(plan: Plan, opening: Sequence[float]) -> Tensor:
+    """(1, P) joint coordinates [rad or model units].
+
+    Args:
+        plan: of P parts.
+        opening: one fraction of the planned upper limit a part; fixed parts ignore theirs.
 
     Raises:
         serving.errors.InvalidRequest: wrong length, or a value outside [0, 1].
     """
-    if len(opening) != parts:
-        raise InvalidRequest.at("opening", f"must hold one number a part ({parts}), got {len(opening)}")
+    if len(opening) != len(plan.parts):
+        raise InvalidRequest.at("opening", f"must hold one number a part ({len(plan.parts)}), got {len(opening)}")
     for index, value in enumerate(opening):
         if not 0 <= value <= 1:
             raise InvalidRequest.at(f"opening[{index}]", f"must lie in [0, 1], got {value}")
-    return torch.tensor([list(opening)], dtype=torch.float32)
+    upper = torch.tensor([[part.joint.upper for part in plan.parts]], dtype=torch.float32)
+    return upper * torch.tensor([list(opening)], dtype=torch.float32)
