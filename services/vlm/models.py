@@ -1,8 +1,9 @@
-"""The two models of the service, loaded once; a folder without weights leaves its half of the service not ready."""
+"""The two models of the service, opened once; one that cannot be opened leaves its half of the service not ready."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -16,6 +17,8 @@ from checkpoints.manifest import checked_digest
 from services.vlm.calibration import UNCALIBRATED, Calibration, load_calibration
 from services.vlm.editing import ImageEditor
 from services.vlm.engine import PlanEngine
+from services.vlm.images_api_editor import ImagesApiEditor
+from services.vlm.model_server import ModelServer
 from services.vlm.settings import VlmSettings
 from services.vlm.transformers_engine import TransformersEngine
 from serving.errors import ModelNotReady
@@ -29,41 +32,71 @@ _log = structlog.get_logger(__name__)
 
 
 class Editor(Protocol):
-    """What the guide stage needs; `services.vlm.editing` implements it."""
+    """What the guide stage needs: `editing` runs in this process, `images_api_editor` on a server."""
 
-    def part_references(self, image: ImageArray, plan: Plan, seed: int) -> tuple[ImageArray, list[ImageArray]]: ...
+    def part_references(
+        self, image: ImageArray, plan: Plan, seed: int, stop: Callable[[], bool]
+    ) -> tuple[ImageArray, list[ImageArray]]: ...
 
-    def open_state(self, image: ImageArray, plan: Plan, opening: list[float], seed: int) -> ImageArray: ...
+    def open_state(
+        self, image: ImageArray, plan: Plan, opening: list[float], seed: int, stop: Callable[[], bool]
+    ) -> ImageArray: ...
+
+
+async def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
 class Loaded(Generic[M]):
-    """A model and the version by which results name it."""
+    """A model and the version by which results name it.
+
+    Attributes:
+        is_ready: whether it can answer now; one in this process always can.
+    """
 
     model: M
     version: model_pb2.ModelVersion
+    is_ready: Callable[[], Awaitable[bool]] = _always
 
 
 @dataclass(frozen=True)
 class Models:
-    """What could be loaded, or why it could not."""
+    """What could be opened, or why it could not."""
 
     planner: Loaded[PlanEngine] | ModelNotReady
     editor: Loaded[Editor] | ModelNotReady
     calibration: Calibration = UNCALIBRATED
 
-    @property
-    def ready(self) -> bool:
-        return isinstance(self.planner, Loaded) and isinstance(self.editor, Loaded)
+    async def are_ready(self) -> bool:
+        """Whether every model is there and can answer now."""
+        if isinstance(self.planner, ModelNotReady) or isinstance(self.editor, ModelNotReady):
+            return False
+        return all(await asyncio.gather(self.planner.is_ready(), self.editor.is_ready()))
 
 
 def load_models(settings: VlmSettings) -> Models:
-    """Open both folders of the settings."""
+    """Open what the settings name: folders, and servers for the models that run elsewhere."""
     return Models(
         planner=_load(settings.plan_folder, lambda folder: TransformersEngine.load(folder, settings.device)),
-        editor=_load(settings.editor_folder, lambda folder: ImageEditor.load(folder, settings.device)),
+        editor=_editor(settings),
         calibration=load_calibration(settings.plan_folder),
     )
+
+
+def _editor(settings: VlmSettings) -> Loaded[Editor] | ModelNotReady:
+    if settings.editor_server is None:
+        return _load(settings.editor_folder, lambda folder: ImageEditor.load(folder, settings.device))
+    server = ModelServer(
+        "guide",
+        str(settings.editor_server),
+        settings.editor_model,
+        settings.editor_api_key.get_secret_value(),
+        settings.editor_timeout_seconds,
+    )
+    editor = ImagesApiEditor(server, settings.editor_size, settings.editor_concurrency)
+    version = model_pb2.ModelVersion(model=server.model, version=VERSION, digest=settings.editor_digest)
+    return Loaded(editor, version, server.is_ready)
 
 
 def _load(folder: Path, load: Callable[[Path], M]) -> Loaded[M] | ModelNotReady:

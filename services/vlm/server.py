@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+import structlog
 import torch
 from pydantic_settings import CliApp
 
@@ -15,21 +16,29 @@ from services.vlm.settings import VlmSettings
 from services.vlm.worker import ModelWorker
 from serving import logging, pictures
 from serving.errors import InvalidRequest, ModelNotReady
-from serving.server import Register, ServerOptions, running, stop_signal
+from serving.server import Register, RunningServer, ServerOptions, running, stop_signal
 from spark.convert import plan_from_proto, plan_to_proto
 from spark.v1 import vlm_service_pb2 as pb
 from spark.v1 import vlm_service_pb2_grpc
 
+HEALTH_SECONDS = 5.0
+"""How often a model behind a server is asked whether it can answer."""
+
 SERVICE = pb.DESCRIPTOR.services_by_name["VlmService"].full_name
+
+_log = structlog.get_logger(__name__)
 
 
 class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
-    """Checks each request before it queues for the models, which work on one request at a time."""
+    """Checks each request before it queues for the models; those in this process work on one request at a time."""
 
     def __init__(self, models: Models, settings: VlmSettings) -> None:
         self._models = models
         self._settings = settings
         self._worker = ModelWorker(settings.queue)
+        self._editing = self._worker
+        if settings.editor_server is not None:
+            self._editing = ModelWorker(settings.queue, settings.editor_concurrency)
 
     async def PlanArticulation(
         self, request: pb.PlanArticulationRequest, context: grpc.aio.ServicerContext
@@ -47,11 +56,13 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
     async def GeneratePartReferences(
         self, request: pb.GeneratePartReferencesRequest, context: grpc.aio.ServicerContext
     ) -> pb.GeneratePartReferencesResponse:
-        """See the proto; ModelNotReady, InvalidImage, InvalidPlan or Overloaded."""
+        """See the proto; ModelNotReady, InvalidImage, InvalidPlan, Overloaded, StageFailed or Unavailable."""
         editor = _ready(self._models.editor)
         plan = plan_from_proto(request.plan)
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
-        whole, parts = await self._worker.run(lambda _: editor.model.part_references(image, plan, request.seed))
+        whole, parts = await self._editing.run(
+            lambda stop: editor.model.part_references(image, plan, request.seed, stop)
+        )
         return pb.GeneratePartReferencesResponse(
             object_image=png(whole), part_images=map(png, parts), model=editor.version
         )
@@ -59,14 +70,14 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
     async def PredictOpenState(
         self, request: pb.PredictOpenStateRequest, context: grpc.aio.ServicerContext
     ) -> pb.PredictOpenStateResponse:
-        """See the proto; ModelNotReady, InvalidImage, InvalidPlan, InvalidRequest or Overloaded."""
+        """See the proto; as `GeneratePartReferences`, and InvalidRequest."""
         editor = _ready(self._models.editor)
         plan = plan_from_proto(request.plan)
         if len(request.opening) != len(plan.parts):
             raise InvalidRequest.at("opening", f"must hold {len(plan.parts)} numbers, got {len(request.opening)}")
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
         opening = list(request.opening)
-        opened = await self._worker.run(lambda _: editor.model.open_state(image, plan, opening, request.seed))
+        opened = await self._editing.run(lambda stop: editor.model.open_state(image, plan, opening, request.seed, stop))
         return pb.PredictOpenStateResponse(image=png(opened), model=editor.version)
 
 
@@ -86,16 +97,29 @@ def register(models: Models, settings: VlmSettings) -> Register:
 
 
 async def serve(settings: VlmSettings) -> None:
-    """Load the models, then serve until SIGTERM; not serving to health checks while a model is missing."""
+    """Open the models, then serve until SIGTERM; not serving to health checks while a model cannot answer."""
     stop = stop_signal()
     models = await asyncio.to_thread(load_models, settings)
     options = ServerOptions(
         address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
     )
     async with running({SERVICE: register(models, settings)}, options) as server:
-        for name in ("", SERVICE):
-            await server.set_serving(name, models.ready)
+        follower = asyncio.create_task(_follow(models, server))
         await stop.wait()
+        follower.cancel()
+
+
+async def _follow(models: Models, server: RunningServer) -> None:
+    """Tell health checks again and again whether the models can answer."""
+    before: bool | None = None
+    while True:
+        ready = await models.are_ready()
+        for name in ("", SERVICE):
+            await server.set_serving(name, ready)
+        if ready is not before:
+            _log.info("health changes", serving=ready)
+        before = ready
+        await asyncio.sleep(HEALTH_SECONDS)
 
 
 def main() -> None:

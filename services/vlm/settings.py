@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -25,6 +25,20 @@ class VlmSettings(BaseSettings):
     """Qwen3-VL folder of the plan stage."""
     editor_folder: Path = Path("models/vlm/compact-edit")
     """Diffusers folder of the image editor, for the guide stage."""
+    editor_server: AnyHttpUrl | None = None
+    """A server with OpenAI's images API, such as vLLM-Omni, that edits instead; none edits in this process."""
+    editor_model: str = "Qwen/Qwen-Image-Edit-2511"
+    """Name by which the editor server knows its model."""
+    editor_digest: str = ""
+    """Digest by which results name the editor server's model."""
+    editor_api_key: SecretStr = SecretStr("")
+    """Key of the editor server; empty sends none."""
+    editor_timeout_seconds: float = Field(default=300.0, gt=0)
+    """Longest time of one edit of the editor server [s]."""
+    editor_concurrency: int = Field(default=4, ge=1)
+    """Edits that the editor server is asked for at the same time."""
+    editor_size: int = Field(default=1024, ge=64, le=2048, multiple_of=16)
+    """Side of the editor server's pictures [pixels]."""
     device: str = "cpu"
     """Torch device of the VLM, e.g. "cuda:0"."""
     threads: int = Field(default=2, ge=1)

@@ -1,4 +1,4 @@
-"""One thread for the models, and a bounded queue before it."""
+"""The threads that work on requests, and a bounded queue before them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SECONDS_PER_REQUEST = 4.0
 
 
 class ModelWorker:
-    """Runs one function at a time off the event loop, in the order of arrival.
+    """Runs functions off the event loop, in the order of arrival; one at a time, unless told otherwise.
 
     A caller that goes away (deadline or cancellation) gives up its place; work that has begun is told through the
     `stop` function that it was given.
     """
 
-    def __init__(self, queue: int) -> None:
-        self._admission = Admission(1, queue, SECONDS_PER_REQUEST)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vlm")
+    def __init__(self, queue: int, concurrency: int = 1) -> None:
+        self._admission = Admission(concurrency, queue, SECONDS_PER_REQUEST)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="vlm")
 
     async def run(self, work: Callable[[Callable[[], bool]], T]) -> T:
         """Wait for a turn and return what `work(stop)` returns.
@@ -36,10 +36,10 @@ class ModelWorker:
         gone = threading.Event()
         with self._admission.place():
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, work, gone.is_set)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work, gone.is_set)
             finally:
                 gone.set()
 
     def close(self) -> None:
-        """End the thread after the work in hand."""
-        self._thread.shutdown(cancel_futures=True)
+        """End the threads after the work in hand."""
+        self._threads.shutdown(cancel_futures=True)

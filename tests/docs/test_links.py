@@ -120,7 +120,7 @@ def test_every_variable_named_in_code_or_documents_is_read() -> None:
 
 def written(default: object) -> str:
     """A default as the page writes it."""
-    if default is None or default == "":
+    if default is None or str(default) == "":
         return "none" if default is None else "empty"
     return str(default).lower() if isinstance(default, bool) else str(default)
 

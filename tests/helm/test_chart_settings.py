@@ -19,8 +19,14 @@ SET_BY_THE_CHART = {
     "vlm": {"address", "metrics_port", "plan_folder", "editor_folder", "device"},
     "refinement": {"address", "metrics_port", "device"},
 }  # fmt: skip
-WITHOUT_USE = {"gateway": {"triton_address", "triton_repository"}}
-"""Each Triton has a place of its own, and a repository that no gateway sees."""
+WITHOUT_USE = {
+    "gateway": {"triton_address", "triton_repository"},
+    "vlm": {
+        "editor_server", "editor_model", "editor_digest", "editor_api_key", "editor_timeout_seconds",
+        "editor_concurrency", "editor_size",
+    },
+}  # fmt: skip
+"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of the editor."""
 
 
 def prefix(name: str) -> str:

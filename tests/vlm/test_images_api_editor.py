@@ -117,18 +117,17 @@ def test_seeds_are_of_32_bits_never_zero_and_one_for_each_edit() -> None:
 
 
 def test_edits_run_at_once_up_to_the_bound(server: ImagesServer) -> None:
-    drawn = threading.Barrier(3)
+    server.hang = True
+    full: list[float] = []
 
-    def meet(picture: ImageArray, _: int) -> ImageArray:
-        drawn.wait(60)  # passes only while three edits are at work
-        return picture
+    def half_a_second_later() -> bool:
+        if server.most == 3:
+            full.append(time.monotonic())
+        return bool(full) and time.monotonic() - full[0] > 0.5
 
-    server.spoil = meet
-    plan = cabinet()
-    editor = client(server, concurrency=3)
-    threading.Thread(target=drawn.wait, args=(90,), daemon=True).start()  # five edits and this one make two meetings
-    editor.part_references(photograph(), plan, seed=0)
-    assert server.most == 3
+    with pytest.raises(Abandoned):
+        client(server, concurrency=3).part_references(photograph(), cabinet(), 0, half_a_second_later)
+    assert server.most == len(server.forms) == 3
 
 
 def grey(picture: ImageArray) -> ImageArray:

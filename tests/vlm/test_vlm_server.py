@@ -156,10 +156,10 @@ async def test_without_an_editor_the_guide_calls_are_not_ready(stub: vlm_service
 class Painter:
     """An editor that answers in one colour."""
 
-    def part_references(self, image, plan, seed):
+    def part_references(self, image, plan, seed, stop):
         return np.full((4, 4, 3), seed, np.uint8), [np.full((4, 4, 3), i, np.uint8) for i in range(len(plan.parts))]
 
-    def open_state(self, image, plan, opening, seed):
+    def open_state(self, image, plan, opening, seed, stop):
         return np.full((4, 4, 3), 255 * opening[-1], np.uint8)
 
 
