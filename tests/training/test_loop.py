@@ -1,5 +1,6 @@
 """The loop minimises, resumes where it stopped, and averages."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -46,6 +47,21 @@ def test_no_step_is_taken_after_the_total_time(tmp_path: Path) -> None:
     loop = Loop("toy", module, tmp_path, run_seconds=5.0, total_seconds=0.0)
     loop.run(lambda _: {"loss": module(torch.ones(1, 16)).sum()})
     assert loop.step == 0
+
+
+def test_runs_in_steps_end_as_one_run_does(tmp_path: Path) -> None:
+    inputs = torch.randn(8, 16, generator=torch.Generator().manual_seed(2))
+
+    def run(state: Path, steps: float, end: int) -> nn.Module:
+        module = _module()
+        loop = Loop("toy", module, state, run_steps=steps, total_steps=7, warmup=2, muon_lr=None)
+        loop.run(lambda _: _loss(module, inputs.flip(0), inputs))
+        assert loop.step == end
+        return module
+
+    whole = run(tmp_path / "whole", math.inf, 7)
+    run(tmp_path / "parts", 3, 3)
+    torch.testing.assert_close(run(tmp_path / "parts", 5, 7).state_dict(), whole.state_dict(), rtol=0, atol=0)
 
 
 def test_the_average_lags_behind_the_parameters(tmp_path: Path) -> None:
