@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -179,6 +180,10 @@ def pull(
     if entry.pinned and has_digest(folder, entry.digest):
         return entry.digest
     commit, files = hub.files(entry.repository, entry.revision or "main")
+    if entry.files:
+        files = [file for file in files if any(fnmatchcase(file.path, pattern) for pattern in entry.files)]
+        if not files:
+            raise HubError(f"{entry.repository} holds none of the files that {entry.name} is made of")
     arriving = folder.with_name(f"{folder.name}.{commit[:12]}.part")
     for file in files:
         target = arriving / file.path

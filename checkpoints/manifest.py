@@ -7,12 +7,14 @@
     repository = "owner/name"          # on the hub; absent where the weights are part of this repository
     revision = "40 hexadecimal digits" # of the hub's commit; empty until the model is pinned
     digest = "64 hexadecimal digits"   # of the folder, `checkpoints.digest`; empty until the model is pinned
+    files = ["unet/*"]                 # patterns of the repository's files that are wanted; absent where all are
     licence = "MIT"
     licence_note = "..."               # what else binds a user; may be absent
     gpu_memory_gib = 10.7              # that serving it takes
 
 A model that is listed is served only if its folder has the digest that the manifest names. Folders that are not listed,
 such as a new version under test, are served as they are, and so are those of this repository while they have no digest.
+A model that is made of several, from several repositories, is a folder that holds theirs: each must have its digest.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ FAMILIES = ("compact", "full")
 STAGES = ("plan", "guide", "shape", "texture")
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 HEXADECIMAL = {"revision": 40, "digest": 64}
+KINDS: dict[str, tuple[type, ...]] = {"gpu_memory_gib": (int, float), "files": (list,)}
+"""Of the fields that are no strings."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class ModelEntry:
     repository: str = ""
     revision: str = ""
     licence_note: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> bool:
@@ -144,8 +149,11 @@ def checked_digest(folder: Path) -> str:
     for parent in folder.parents:
         if (parent / MANIFEST).is_file():
             manifest = Manifest.read(parent / MANIFEST)
-            for entry in manifest.entries:
-                if manifest.folder(entry) == folder and (entry.pinned or entry.repository):
+            bound = [entry for entry in manifest.entries if entry.pinned or entry.repository]
+            for entry in bound:
+                if folder in manifest.folder(entry).parents:
+                    manifest.verify(entry)
+                elif folder == manifest.folder(entry):
                     return manifest.verify(entry)
             break
     try:
@@ -160,13 +168,13 @@ def _entry(name: str, table: dict[str, Any]) -> ModelEntry:
     if strange:
         raise ManifestInvalid(f"{name}: {min(strange)} is no field")
     for key, field in known.items():
-        kinds = (int, float) if key == "gpu_memory_gib" else (str,)
+        kinds = KINDS.get(key, (str,))
         if key not in table:
             if field.default is MISSING:
                 raise ManifestInvalid(f"{name}: {key} is missing")
         elif not isinstance(table[key], kinds):
             raise ManifestInvalid(f"{name}: {key} has the wrong type")
-    entry = ModelEntry(name, **table)
+    entry = ModelEntry(name, **{**table, "files": tuple(table.get("files", ()))})
     place = PurePosixPath(entry.folder)
     rules = {
         "family": entry.family in FAMILIES,
@@ -177,6 +185,7 @@ def _entry(name: str, table: dict[str, Any]) -> ModelEntry:
         "repository": not entry.repository or bool(REPOSITORY.fullmatch(entry.repository)),
         "revision": not (entry.revision and not entry.repository) and _is_hexadecimal("revision", entry.revision),
         "digest": _is_hexadecimal("digest", entry.digest),
+        "files": all(isinstance(pattern, str) and pattern for pattern in entry.files),
     }
     for key, good in rules.items():
         if not good:

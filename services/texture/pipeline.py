@@ -7,7 +7,6 @@ textured = pipeline(parts, photograph, object_image, part_images, camera, textur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,16 @@ import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor
 
-from articulation.camera import Camera
-from articulation.errors import InvalidArticulation
-from articulation.typing import Array, ImageArray, IntArray
+from articulation.typing import Array, ImageArray
 from checkpoints.folder import check_safe, read_layout, weight_bytes
 from checkpoints.loading import check_finite, check_fits, open_diffusers
-from services.texture.bake import Patches, corner_normals, paint, patch_side, patches, texels
-from services.texture.errors import Cancelled, InvalidInput, WeightsMissing
+from services.texture.bake import Patches, Texels, corner_normals, patch_side, patches
+from services.texture.errors import Cancelled, WeightsMissing
+from services.texture.meshes import PartMesh, TexturedMesh, check, joined, picture, tensors, textured
 from services.texture.model import RECIPE_CHANNELS, TextureModel, texel_colors
 from services.texture.observation import View
 from services.texture.projection import depth_map
-from services.texture.unwrap import unwrap
+from services.texture.unwrap import UvMesh
 
 POINTS_AT_ONCE = 8192
 """Points evaluated together; the point network then stays in the processor's cache."""
@@ -35,34 +33,6 @@ RECIPE_SPACING = 0.024
 
 CONTEXT_POINTS = 256
 """Surface points whose seen colours the model sums up."""
-
-MAX_PARTS = 64
-TEXTURE_SIZES = range(64, 4097)
-
-
-@dataclass(frozen=True)
-class PartMesh:
-    """(V, 3) vertices and (F, 3) faces of one part in model space; both may be empty."""
-
-    vertices: Array
-    faces: IntArray
-
-
-@dataclass(frozen=True)
-class TexturedMesh:
-    """A part with its texture.
-
-    Attributes:
-        vertices: (V, 3), split along seams.
-        faces: (F, 3), as many as were given and in their order.
-        uvs: (V, 2) in [0, 1], v up.
-        texture: (R, R, 3) sRGB base colour.
-    """
-
-    vertices: Array
-    faces: IntArray
-    uvs: Array
-    texture: ImageArray
 
 
 class TexturePipeline(DiffusionPipeline):
@@ -128,37 +98,30 @@ class TexturePipeline(DiffusionPipeline):
         """
         check(parts, photograph, object_image, part_images, camera, texture_size)
         device = self.model.device
-        whole = _joined(parts)
+        whole = joined(parts)
         eye = torch.as_tensor(camera, dtype=torch.float32, device=device)
         size = self.model.image_size
-        object_depth = depth_map(*_tensors(whole, device), eye, size)
-        taken, shown = _picture(photograph, device), _picture(object_image, device)
-        textured = []
-        for index, (part, reference) in enumerate(zip(parts, part_images, strict=True)):
-            if is_cancelled():
-                raise Cancelled(f"stopped before part {index}")
-            if len(part.faces) == 0:
-                textured.append(_blank(reference, texture_size))
-                continue
+        object_depth = depth_map(*tensors(whole, device), eye, size)
+        taken, shown = picture(photograph, device), picture(object_image, device)
+
+        def color(index: int, mesh: UvMesh, places: Texels) -> Tensor:
+            part = parts[index]
             view = View(
                 photograph=taken,
                 object_image=shown,
-                part_image=_picture(reference, device),
+                part_image=picture(part_images[index], device),
                 object_depth=object_depth[None],
-                part_depth=depth_map(*_tensors(part, device), eye, size)[None],
+                part_depth=depth_map(*tensors(part, device), eye, size)[None],
                 camera=eye[None],
                 box=torch.as_tensor(_box(part.vertices[part.faces]), dtype=torch.float32, device=device)[None],
             )
             context = surface_sample(part, CONTEXT_POINTS, np.random.default_rng((seed % 2**63, index)))
-            mesh = unwrap(part.vertices, part.faces, texture_size)
-            places = texels(mesh, texture_size)
             spots = patches(places, texture_size, patch_side(mesh, texture_size, RECIPE_SPACING))
             recipes = self._recipes(view, context, spots, is_cancelled)
-            colors = texel_colors(view, places.points.to(device)[None], recipes[spots.of_texel.to(device)][None])[
-                0
-            ].cpu()
-            textured.append(TexturedMesh(mesh.vertices, mesh.faces, mesh.uvs, paint(places, colors, texture_size)))
-        return textured
+            points = places.points.to(device)[None]
+            return texel_colors(view, points, recipes[spots.of_texel.to(device)][None])[0]
+
+        return textured(parts, part_images, texture_size, color, is_cancelled)
 
     def _recipes(
         self, view: View, context: tuple[Tensor, Tensor], spots: Patches, is_cancelled: Callable[[], bool]
@@ -176,43 +139,6 @@ class TexturePipeline(DiffusionPipeline):
         return recipes
 
 
-def check(
-    parts: Sequence[PartMesh],
-    photograph: ImageArray,
-    object_image: ImageArray,
-    part_images: ImageArray,
-    camera: Array,
-    texture_size: int,
-) -> None:
-    """Refuse arguments that break the contract, before any work.
-
-    Raises:
-        InvalidInput: naming the argument as `docs/tensors.md` does.
-    """
-    if not 1 <= len(parts) <= MAX_PARTS:
-        raise InvalidInput("vertex_offsets", f"must describe 1 to {MAX_PARTS} parts, got {len(parts)}")
-    for index, part in enumerate(parts):
-        if not np.isfinite(part.vertices).all():
-            raise InvalidInput("vertices", f"part {index} has a coordinate that is not finite")
-        if len(part.faces) and not (part.faces.min() >= 0 and part.faces.max() < len(part.vertices)):
-            raise InvalidInput("faces", f"part {index} refers to a vertex outside its {len(part.vertices)}")
-    pictures = {"photograph": photograph, "object_image": object_image, "part_images": part_images}
-    for name, picture in pictures.items():
-        if picture.dtype != np.uint8 or picture.shape[-1] != 3 or picture.shape[-2] != picture.shape[-3]:
-            raise InvalidInput(name, f"must be square 8-bit RGB, got {picture.dtype} {list(picture.shape)}")
-        if picture.shape[-2] == 0:
-            raise InvalidInput(name, "is empty")
-    if part_images.shape != (len(parts), *object_image.shape):
-        expected = [len(parts), *object_image.shape]
-        raise InvalidInput("part_images", f"must be {expected}, got {list(part_images.shape)}")
-    if texture_size not in TEXTURE_SIZES:
-        raise InvalidInput("texture_size", f"must lie in [{TEXTURE_SIZES[0]}, {TEXTURE_SIZES[-1]}], got {texture_size}")
-    try:
-        Camera.from_array(camera)
-    except InvalidArticulation as error:
-        raise InvalidInput("camera", str(error)) from error
-
-
 def surface_sample(part: PartMesh, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """(count, 3) float32 points spread evenly over the surface, and their outward unit normals."""
     corners = part.vertices[part.faces]
@@ -226,28 +152,6 @@ def surface_sample(part: PartMesh, count: int, rng: np.random.Generator) -> tupl
     return torch.from_numpy(points).float(), torch.from_numpy(normals).float()
 
 
-def _joined(parts: Sequence[PartMesh]) -> PartMesh:
-    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    faces = [part.faces + offset for part, offset in zip(parts, offsets, strict=False)]
-    return PartMesh(np.concatenate([part.vertices for part in parts]), np.concatenate(faces))
-
-
-def _tensors(part: PartMesh, device: torch.device) -> tuple[Tensor, Tensor]:
-    vertices = torch.as_tensor(part.vertices, dtype=torch.float32, device=device)
-    return vertices, torch.as_tensor(part.faces, dtype=torch.int64, device=device)
-
-
 def _box(corners: Array) -> Array:
     low, high = corners.min((0, 1)), corners.max((0, 1))
     return np.concatenate([(low + high) / 2, (high - low) / 2])
-
-
-def _picture(image: ImageArray, device: torch.device) -> Tensor:
-    return torch.tensor(image, device=device).permute(2, 0, 1)[None].float() / 255
-
-
-def _blank(reference: ImageArray, texture_size: int) -> TexturedMesh:
-    """A part without surface: no mesh, and a texture of its reference picture's mean colour."""
-    color = reference.reshape(-1, 3).mean(0).round().astype(np.uint8)
-    texture = np.broadcast_to(color, (texture_size, texture_size, 3)).copy()
-    return TexturedMesh(np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64), np.zeros((0, 2)), texture)

@@ -10,7 +10,7 @@ import numpy as np
 
 from articulation.typing import AnyArray, Array, ImageArray, IntArray
 from services.texture.errors import InvalidInput
-from services.texture.pipeline import PartMesh, TexturedMesh
+from services.texture.meshes import PartMesh, TexturedMesh
 
 INPUTS = (
     "vertices", "faces", "vertex_offsets", "face_offsets", "photograph", "object_image", "part_images", "camera",

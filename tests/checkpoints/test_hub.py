@@ -62,6 +62,18 @@ def test_weights_and_texts_arrive_and_neither_pickles_nor_code(server: HubServer
     assert not server.sent.keys() & UNWANTED.keys()
 
 
+def test_only_the_files_that_the_manifest_names_arrive(server: HubServer, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path / "chosen", revision=f'"{COMMIT}"', files='["transformer/*", "LICENSE"]')
+    pulled(server, manifest, pin=True)
+    assert names(manifest.folder(manifest["toy"])) == {BIG, "LICENSE"}
+
+
+def test_a_repository_without_the_named_files_is_refused(server: HubServer, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path / "chosen", revision=f'"{COMMIT}"', files='["unet/*"]')
+    with pytest.raises(HubError, match="none of the files that toy is made of"):
+        pulled(server, manifest, pin=True)
+
+
 def test_nothing_else_is_left_beside_the_model(server: HubServer, manifest: Manifest) -> None:
     pulled(server, manifest)
     assert [path.name for path in (manifest.path.parent / "full").iterdir()] == ["model"]

@@ -7,7 +7,7 @@ from manifests import write_manifest
 
 from checkpoints.digest import folder_digest
 from checkpoints.errors import CheckpointMissing, DigestMismatch, ManifestInvalid
-from checkpoints.manifest import MANIFEST, STAGES, Manifest, checked_digest
+from checkpoints.manifest import FAMILIES, MANIFEST, STAGES, Manifest, checked_digest
 
 SHIPPED = Path(__file__).parents[2] / "models" / MANIFEST
 
@@ -20,9 +20,10 @@ def model(root: Path) -> Path:
     return folder
 
 
-def test_the_shipped_manifest_names_a_model_of_each_stage() -> None:
+def test_the_shipped_manifest_names_a_model_of_each_stage_in_both_families() -> None:
     manifest = Manifest.read(SHIPPED)
-    assert {entry.stage for entry in manifest.entries if entry.family == "compact"} == set(STAGES)
+    for family in FAMILIES:
+        assert {entry.stage for entry in manifest.entries if entry.family == family} == set(STAGES)
 
 
 def test_a_model_is_found_by_name(tmp_path: Path) -> None:
@@ -49,6 +50,8 @@ def test_an_unknown_model_is_an_error_that_names_the_known(tmp_path: Path) -> No
         ("licence", "3"),
         ("gpu_memory_gib", '"much"'),
         ("gpu_memory_gib", "-1"),
+        ("files", '"*"'),
+        ("files", "[3]"),
         ("remote_code", "true"),
     ],
 )
@@ -138,6 +141,15 @@ def test_a_folder_that_is_not_listed_may_be_served(tmp_path: Path) -> None:
     other.mkdir(parents=True)
     (other / "model.safetensors").write_bytes(b"new")
     assert checked_digest(other) == folder_digest(other)
+
+
+def test_a_folder_of_several_models_needs_the_digest_of_each(tmp_path: Path) -> None:
+    folder = model(tmp_path)
+    write_manifest(tmp_path, digest=f'"{folder_digest(folder)}"')
+    assert checked_digest(folder.parent) == folder_digest(folder.parent)
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    with pytest.raises(DigestMismatch, match="toy is not the model"):
+        checked_digest(folder.parent)
 
 
 def test_an_absent_model_cannot_be_verified(tmp_path: Path) -> None:

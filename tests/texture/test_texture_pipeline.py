@@ -10,8 +10,9 @@ from texture_scenes import CAMERA, parts, pictures, toy_pipeline
 from checkpoints.errors import CheckpointError
 from services.texture.bake import texels
 from services.texture.errors import Cancelled, InvalidInput, WeightsMissing
+from services.texture.meshes import PartMesh
 from services.texture.observation import View
-from services.texture.pipeline import CONTEXT_POINTS, PartMesh, TexturePipeline, surface_sample
+from services.texture.pipeline import CONTEXT_POINTS, TexturePipeline, surface_sample
 from services.texture.projection import depth_map
 from services.texture.unwrap import unwrap
 

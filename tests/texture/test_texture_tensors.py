@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2
 
 from services.texture.errors import InvalidInput
-from services.texture.pipeline import TexturedMesh
+from services.texture.meshes import TexturedMesh
 from services.texture.tensors import INPUTS, decode, encode
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,8 @@ from texture_scenes import CAMERA, parts, pictures, toy_pipeline
 from triton_server import TritonServer, copy_model, inputs, triton_server
 from tritonclient.utils import InferenceServerException
 
-from services.texture.pipeline import PartMesh, TexturePipeline
+from services.texture.families import load
+from services.texture.meshes import PartMesh
 from services.texture.tensors import encode
 
 RED = (200, 40, 30)
@@ -57,7 +58,7 @@ def test_answers_what_the_pipeline_answers(client: grpcclient.InferenceServerCli
     answer = client.infer("texture", request(parts()))
     single = [PartMesh(part.vertices.astype(np.float32).astype(np.float64), part.faces) for part in parts()]
     eye = CAMERA.to_array().astype(np.float32).astype(np.float64)
-    pipeline = TexturePipeline.load(repository / "texture/1/weights")
+    pipeline = load(repository / "texture/1/weights")
     for name, expected in encode(pipeline(single, *pictures(RED), eye, 64, 3)).items():
         found = answer.as_numpy(name)
         assert found.dtype == expected.dtype

@@ -5,8 +5,9 @@ import torch
 import trimesh
 
 from articulation.camera import Camera
+from services.texture.meshes import PartMesh
 from services.texture.model import TextureModel
-from services.texture.pipeline import PartMesh, TexturePipeline
+from services.texture.pipeline import TexturePipeline
 
 CAMERA = Camera(0.5, 0.35, 4.0, 0.6, (0.05, -0.04))
 TOY = {"image_size": 32, "channels": (8, 16), "feature_channels": 8, "width": 16, "num_latents": 3}

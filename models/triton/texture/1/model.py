@@ -1,4 +1,4 @@
-"""Triton's entry to the texture stage: tensors in and out; the work is `services.texture.pipeline`."""
+"""Triton's entry to the texture stage: tensors in and out; the work is that of `services.texture.families`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from checkpoints.manifest import checked_digest
 from services.texture.errors import Cancelled, InvalidInput
-from services.texture.pipeline import TexturePipeline
+from services.texture.families import load
 from services.texture.tensors import INPUTS, decode, encode
 
 
@@ -23,7 +23,7 @@ class TritonPythonModel:
         on_gpu = args["model_instance_kind"] == "GPU"
         device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
         checked_digest(weights)
-        self.pipeline = TexturePipeline.load(weights, device)
+        self.pipeline = load(weights, device)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request on its own; one that fails leaves the others untouched."""
