@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
 from dbos import DBOS
 from google.longrunning import operations_pb2_grpc
 
-from gateway import package_job
+from gateway import demand, package_job
 from gateway.artifacts import ArtifactStore
 from gateway.operations import OperationsService
 from gateway.package_worker import PackageWorker
@@ -19,6 +20,7 @@ from gateway.service import ReconstructionService
 from gateway.settings import Settings
 from gateway.stages import texture
 from gateway.stages.work import Services
+from gateway.takeover import Presence, presence
 from gateway.triton import TritonModels
 from gateway.workflow import POLL_SECONDS, QUEUE, dbos_config, register
 from serving.logging import configure
@@ -32,14 +34,28 @@ MAX_MESSAGE_BYTES = 24 * 1024 * 1024
 RECONSTRUCTION_SERVICE = pb.DESCRIPTOR.services_by_name["ReconstructionService"].full_name
 OPERATIONS_SERVICE = "google.longrunning.Operations"
 
+LOOK_SECONDS = 5.0
+"""How often a replica counts the queue and looks for replicas that are gone."""
+
+_log = structlog.get_logger(__name__)
+
 
 @asynccontextmanager
 async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
     """The gateway's services by name; while the context is open, queued reconstructions are worked on.
 
     Workflows run on the event loop that this is entered in. Leaving it abandons the work at hand, which goes on at the
-    next start.
+    next start, or at another replica.
+
+    Raises:
+        NameTaken: another gateway works under the same executor id on one PostgreSQL database.
     """
+    async with presence(settings) as replica, _at_work(settings, replica) as services:
+        yield services
+
+
+@asynccontextmanager
+async def _at_work(settings: Settings, replica: Presence | None) -> AsyncIterator[dict[str, Register]]:
     settings.data_folder.mkdir(parents=True, exist_ok=True)
     store = ArtifactStore.open(settings.resolved_store_url)
     services = Services(
@@ -57,6 +73,7 @@ async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
     DBOS(config=dbos_config(settings))
     reconstruct = register(services, store)
     DBOS.launch()
+    looking = asyncio.create_task(_look_around([demand.count, *([replica.take_over] if replica else [])]))
     try:
         await DBOS.register_queue_async(
             QUEUE,
@@ -74,8 +91,20 @@ async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
             OPERATIONS_SERVICE: lambda server: operations_pb2_grpc.add_OperationsServicer_to_server(operations, server),
         }
     finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         await services.close()
+
+
+async def _look_around(looks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    while True:
+        for look in looks:
+            try:
+                await look()
+            except Exception as failure:  # noqa: BLE001  the database may be back at the next look
+                _log.warning("look failed", error=repr(failure))
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def main() -> None:

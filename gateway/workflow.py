@@ -1,7 +1,7 @@
 """The durable workflow: six stages in a row, each done once.
 
-DBOS records every stage's result in the database. A process that dies is started again with the same `executor_id`,
-replays the recorded results and goes on with the stage that it was at.
+DBOS records every stage's result in the database. When a process dies, the next one with the same `executor_id`, or on
+PostgreSQL any other (`gateway.takeover`), replays the recorded results and goes on with the stage that it was at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 from dbos import DBOS, DBOSConfig, error
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 
 from gateway import events
 from gateway.artifacts import ArtifactStore
@@ -50,6 +50,12 @@ STAGE_SECONDS = Histogram(
     "Time of one try of a stage, by stage and outcome: ok, cut off, or the error's reason.",
     ["stage", "outcome"],
     buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60, 180, 600),
+)
+
+STAGE_OPERATIONS = Gauge(
+    "spark_stage_operations",
+    "Reconstructions of this replica that are at a stage: its service works on them, or they wait for it.",
+    ["stage"],
 )
 
 Reconstruct = Callable[[str, bytes], Coroutine[Any, Any, None]]
@@ -95,7 +101,8 @@ def register(services: Services, store: ArtifactStore) -> Reconstruct:
                     services=services,
                     progress=_progress(stage),
                 )
-                result = pb.StageResult.FromString(await _recorded(stage, work))
+                with STAGE_OPERATIONS.labels(stage_word(stage)).track_inprogress():
+                    result = pb.StageResult.FromString(await _recorded(stage, work))
             await events.finished(result)
             files |= {artifact.path: artifact.digest for artifact in result.artifacts}
             earlier.append(result)

@@ -123,12 +123,10 @@ class GatewayProcess:
 
     def __init__(self, settings: Settings, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
-        names = ("data_folder", "vlm_address", "triton_address", "refinement_address", "stage_attempts")
+        given = settings.model_dump(mode="json", exclude_unset=True, exclude={"address"})
         self._environment = os.environ | {
             "SPARK_GATEWAY_ADDRESS": self.address,
-            "SPARK_GATEWAY_STAGE_RETRY_SECONDS": str(settings.stage_retry_seconds),
-            "SPARK_GATEWAY_GRACE_SECONDS": "1",
-            **{f"SPARK_GATEWAY_{name.upper()}": str(getattr(settings, name)) for name in names},
+            **{f"SPARK_GATEWAY_{name.upper()}": str(value) for name, value in given.items()},
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -139,12 +137,13 @@ class GatewayProcess:
         )
         channel = grpc.aio.insecure_channel(self.address)
         request = health_pb2.HealthCheckRequest()
-        await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=30)
+        await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=300)
         return Api(channel, self.address)
 
     async def end(self, number: signal.Signals) -> int:
-        """Send a signal and wait for the process; its exit code."""
-        assert self._process is not None
+        """Send a signal and wait for the process; its exit code, 0 for one that was never started."""
+        if self._process is None:
+            return 0
         if self._process.returncode is None:
             self._process.send_signal(number)
-        return await asyncio.wait_for(self._process.wait(), 30)
+        return await asyncio.wait_for(self._process.wait(), 60)

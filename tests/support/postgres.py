@@ -1,0 +1,49 @@
+"""A real PostgreSQL on loopback, for tests of several replicas."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from client.local.ensemble import free_port
+
+
+def _tools() -> Path | None:
+    """The folder of PostgreSQL's programs; Debian does not put them on PATH."""
+    folders = [os.environ["PATH"], *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))]
+    found = shutil.which("initdb", path=os.pathsep.join(folders))
+    return Path(found).parent if found else None
+
+
+needs_postgres = pytest.mark.skipif(_tools() is None, reason="PostgreSQL is not installed")
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A server with an empty database until the block ends; its SQLAlchemy URL."""
+    tools, port = _tools(), free_port()
+    assert tools is not None
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="postgres") as name:
+        if user:  # it refuses to run as root
+            shutil.chown(name, "postgres", "postgres")
+
+        def call(program: str, *arguments: str) -> None:
+            command = [str(tools / program), "-D", f"{name}/data", *arguments]
+            done = subprocess.run(command, cwd=name, capture_output=True, text=True, timeout=120, check=False, **user)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        call("initdb", "--username=spark", "--auth=trust", "--no-sync")
+        options = f"-h 127.0.0.1 -p {port} -k {name} -c fsync=off"
+        call("pg_ctl", "-w", "-t", "60", "-l", f"{name}/log", "-o", options, "start")
+        try:
+            yield f"postgresql://spark@127.0.0.1:{port}/postgres"
+        finally:
+            call("pg_ctl", "-w", "-t", "60", "-m", "immediate", "stop")
