@@ -20,6 +20,7 @@ from client.models import app as models_app
 from client.progress import StageProgress, stage_word
 from client.sdk import SparkClient, checked
 from client.template import read_template
+from client.tls import Tls
 from client.validation import print_validation
 from spark.v1 import reconstruction_service_pb2 as pb
 
@@ -82,6 +83,14 @@ def reconstruct(
         str | None, typer.Option(help="The id of a job that failed for want of a service: go on where it stopped.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", envvar="SPARK_TLS", help="Speak TLS; so do the next three.")] = False,
+    tls_ca: Annotated[
+        Path | None, typer.Option(envvar="SPARK_TLS_CA", help="PEM file of the gateway's authorities.")
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(envvar="SPARK_TLS_CERTIFICATE", help="PEM file to show to the gateway.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="SPARK_TLS_KEY", help="PEM file of its key.")] = None,
     home: Home = DEFAULT_HOME,
     models: Models = MODELS,
 ) -> None:
@@ -95,7 +104,8 @@ def reconstruct(
     try:
         own_plan = read_template(template.read_bytes()) if template else None
         address = server or _local_gateway(home, models)
-        with SparkClient(address) as client:
+        files = (tls_ca, tls_certificate, tls_key)
+        with SparkClient(address, tls=Tls(*files) if tls or any(files) else None) as client:
             name = client.create(
                 image.read_bytes(),
                 seed=seed,

@@ -20,6 +20,7 @@ import grpc
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from client.errors import CorruptArtifactError, ReconstructionFailed, from_rpc, from_status
+from client.tls import Tls
 from spark.v1 import articulation_pb2, reconstruction_service_pb2_grpc
 from spark.v1 import reconstruction_service_pb2 as pb
 
@@ -33,18 +34,24 @@ RETRY_POLICY = """{"methodConfig": [{"name": [{"service": "spark.v1.Reconstructi
 
 
 class SparkClient:
-    """A connection to one gateway. Every method raises `client.errors.ClientError` subclasses."""
+    """A connection to one gateway. Every method raises `client.errors.ClientError` subclasses.
 
-    def __init__(self, address: str, timeout_seconds: float = 30.0) -> None:
+    Args:
+        tls: how to speak TLS; None speaks in the clear.
+    """
+
+    def __init__(self, address: str, timeout_seconds: float = 30.0, tls: Tls | None = None) -> None:
         self.address = address
         self._timeout = timeout_seconds
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.service_config", RETRY_POLICY),
-            ],
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.service_config", RETRY_POLICY),
+        ]
+        self._channel = (
+            grpc.secure_channel(address, tls.credentials(), options=options)
+            if tls
+            else grpc.insecure_channel(address, options=options)
         )
         self._service = reconstruction_service_pb2_grpc.ReconstructionServiceStub(self._channel)
         self._operations = operations_pb2_grpc.OperationsStub(self._channel)

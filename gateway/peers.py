@@ -9,6 +9,7 @@ import grpc
 
 from serving.server import MAX_MESSAGE_BYTES
 from serving.status import from_rpc_error
+from serving.tls import Identity, Line
 from spark.v1.refinement_service_pb2_grpc import RefinementServiceStub
 from spark.v1.vlm_service_pb2_grpc import VlmServiceStub
 
@@ -29,12 +30,12 @@ T = TypeVar("T")
 class Peer:
     """One service behind the gateway, under the name that errors and logs give it."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, identity: Identity | None) -> None:
         self.name = name
-        self.channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self.line = Line(address, identity, CHANNEL_OPTIONS)
 
     async def close(self) -> None:
-        await self.channel.close()
+        await self.line.close()
 
     async def call(self, answer: Awaitable[T]) -> T:
         """The answer to a unary call.
@@ -59,14 +60,22 @@ class Peer:
 class VlmPeer(Peer):
     """The VLM service: the plan and guide stages."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__("vlm", address)
-        self.stub = VlmServiceStub(self.channel)
+    def __init__(self, address: str, identity: Identity | None = None) -> None:
+        super().__init__("vlm", address, identity)
+
+    @property
+    def stub(self) -> VlmServiceStub:
+        """For the next call."""
+        return VlmServiceStub(self.line.channel())
 
 
 class RefinementPeer(Peer):
     """The refinement service: the refine stage."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__("refinement", address)
-        self.stub = RefinementServiceStub(self.channel)
+    def __init__(self, address: str, identity: Identity | None = None) -> None:
+        super().__init__("refinement", address, identity)
+
+    @property
+    def stub(self) -> RefinementServiceStub:
+        """For the next call."""
+        return RefinementServiceStub(self.line.channel())

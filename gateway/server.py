@@ -60,14 +60,15 @@ async def _at_work(settings: Settings, replica: Presence | None) -> AsyncIterato
     store = ArtifactStore.open(settings.resolved_store_url)
     services = Services(
         settings=settings,
-        vlm=VlmPeer(settings.vlm_address),
+        vlm=VlmPeer(settings.vlm_address, settings.peer_identity),
         triton=TritonModels(
             settings.resolved_part_dit_address,
             settings.triton_shared_memory,
             settings.triton_repository,
             elsewhere={texture.MODEL: settings.resolved_texture_address},
+            identity=settings.peer_identity,
         ),
-        refinement=RefinementPeer(settings.refinement_address),
+        refinement=RefinementPeer(settings.refinement_address, settings.peer_identity),
         package=PackageWorker(package_job.__name__),
     )
     DBOS(config=dbos_config(settings))
@@ -116,6 +117,8 @@ async def main() -> None:
         grace_seconds=settings.grace_seconds,
         max_message_bytes=MAX_MESSAGE_BYTES,
         metrics_port=settings.metrics_port,
+        identity=settings.identity,
+        health_port=settings.health_port,
     )
     stop = stop_signal()
     async with gateway(settings) as services, running(services, options):

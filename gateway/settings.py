@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from serving.tls import Identity, TlsSettings
 
 
-class Settings(BaseSettings):
+class Settings(TlsSettings):
     """How one gateway process runs; a cluster differs from a laptop in these only."""
 
     model_config = SettingsConfigDict(env_prefix="SPARK_GATEWAY_", frozen=True, protected_namespaces=())
@@ -42,6 +44,13 @@ class Settings(BaseSettings):
     triton_repository: Path | None = None
     """The folder that Triton serves, if it can be read here: reports then carry the weights' digests."""
 
+    peer_ca: Path | None = None
+    """PEM file of the authorities of the services' certificates; none calls them in the clear."""
+    peer_certificate: Path | None = None
+    """PEM file of the certificate that the gateway shows to services."""
+    peer_key: Path | None = None
+    """PEM file of its key."""
+
     concurrency: Annotated[int, Field(ge=1)] = 1
     """Reconstructions that this replica works on at once; the others queue."""
     max_queued: Annotated[int, Field(ge=1)] = 1000
@@ -56,6 +65,18 @@ class Settings(BaseSettings):
     """Classifier-free guidance of part_dit; 1 is none, takes half the time, and is no worse on the compact weights."""
     grace_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long calls in flight may go on after SIGTERM [s]; work goes on at the next start."""
+
+    TLS_NEEDS = (
+        *TlsSettings.TLS_NEEDS,
+        ("peer_certificate", "peer_key"),
+        ("peer_key", "peer_certificate"),
+        ("peer_certificate", "peer_ca"),
+    )
+
+    @property
+    def peer_identity(self) -> Identity | None:
+        """Towards the services; None in the clear."""
+        return Identity(self.peer_certificate, self.peer_key, self.peer_ca) if self.peer_ca else None
 
     @property
     def resolved_part_dit_address(self) -> str:

@@ -23,6 +23,7 @@ from checkpoints.digest import folder_digest
 from gateway.peers import CHANNEL_OPTIONS
 from serving.errors import DeadlineExceeded, ModelNotReady, SparkError, Unavailable
 from serving.status import hidden
+from serving.tls import Identity
 from spark.v1 import model_pb2
 
 PEER = "triton"
@@ -45,6 +46,7 @@ class TritonModels:
         use_shared_memory: it runs on this host and sees the same /dev/shm.
         repository: the folder it serves, for digests; None where it cannot be read.
         elsewhere: models that other servers serve, and the addresses of those.
+        identity: who calls, and whom it believes; None calls in the clear.
     """
 
     def __init__(
@@ -53,17 +55,34 @@ class TritonModels:
         use_shared_memory: bool,
         repository: Path | None,
         elsewhere: Mapping[str, str] = MappingProxyType({}),
+        identity: Identity | None = None,
     ) -> None:
         self._address = address
         self._elsewhere = elsewhere
-        self._clients = {
-            one: InferenceServerClient(one, channel_args=CHANNEL_OPTIONS) for one in {address, *elsewhere.values()}
-        }
+        self._identity = identity
+        self._clients: dict[tuple[str, tuple[int, ...]], InferenceServerClient] = {}
         self._use_shared_memory = use_shared_memory
         self._repository = repository
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    def _client(self, address: str) -> InferenceServerClient:
+        """The connection to a server; a new one where the caller's certificate has changed."""
+        tls = self._identity
+        at = address, tls.stamp if tls else ()
+        if at not in self._clients:
+            files = (tls.ca, tls.key, tls.certificate) if tls else (None, None, None)
+            root, key, chain = (str(path) if path else None for path in files)
+            self._clients[at] = InferenceServerClient(
+                address,
+                ssl=tls is not None,
+                root_certificates=root,
+                private_key=key,
+                certificate_chain=chain,
+                channel_args=CHANNEL_OPTIONS,
+            )
+        return self._clients[at]
 
     async def served(self) -> dict[str, list[str]]:
         """Every model in service and its versions.
@@ -72,7 +91,8 @@ class TritonModels:
             Unavailable: a Triton cannot be reached.
         """
         try:
-            indices = await asyncio.gather(*(one.get_model_repository_index() for one in self._clients.values()))
+            addresses = {self._address, *self._elsewhere.values()}
+            indices = await asyncio.gather(*(self._client(one).get_model_repository_index() for one in addresses))
         except InferenceServerException as error:
             raise _spark_error(error) from error
         versions: dict[str, list[str]] = {}
@@ -98,7 +118,7 @@ class TritonModels:
             Unavailable: Triton cannot be reached.
             DeadlineExceeded: it took longer than `timeout_seconds`.
         """
-        client = self._clients[self._elsewhere.get(model, self._address)]
+        client = self._client(self._elsewhere.get(model, self._address))
         try:
             if not await client.is_model_ready(model, version):
                 raise ModelNotReady(f"triton does not serve {model} {version}".rstrip(), metadata={"model": model})

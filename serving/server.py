@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from serving.interceptors import SparkInterceptor
+from serving.tls import Identity
 
 _log = structlog.get_logger(__name__)
 
@@ -34,12 +35,16 @@ class ServerOptions:
         grace_seconds: how long calls in flight may go on after SIGTERM [s].
         max_message_bytes: largest request and response [bytes].
         metrics_port: where Prometheus reads; None for nowhere.
+        identity: the server's certificate; None listens in the clear.
+        health_port: where health alone is answered, always in the clear; None for nowhere.
     """
 
     address: str = "127.0.0.1:0"
     grace_seconds: float = 30.0
     max_message_bytes: int = MAX_MESSAGE_BYTES
     metrics_port: int | None = None
+    identity: Identity | None = None
+    health_port: int | None = None
 
 
 class RunningServer:
@@ -74,8 +79,9 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
         options: how to listen.
 
     Raises:
-        RuntimeError: the address cannot be bound.
+        RuntimeError: an address cannot be bound.
     """
+    host = options.address.rpartition(":")[0]
     limits = [(f"grpc.max_{way}_message_length", options.max_message_bytes) for way in ("send", "receive")]
     server = grpc.aio.server(interceptors=[SparkInterceptor()], options=[*limits, ("grpc.so_reuseport", 0)])
     for register in services.values():
@@ -83,9 +89,18 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = server.add_insecure_port(options.address)
+    if options.identity is None:
+        port = server.add_insecure_port(options.address)
+    else:
+        port = server.add_secure_port(options.address, options.identity.server_credentials())
     if options.metrics_port is not None:
-        start_http_server(options.metrics_port, addr=options.address.rpartition(":")[0])
+        start_http_server(options.metrics_port, addr=host)
+    probed = None
+    if options.health_port is not None:
+        probed = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(checks, probed)
+        probed.add_insecure_port(f"{host}:{options.health_port}")
+        await probed.start()
     await server.start()
     handle = RunningServer(server, port, checks)
     for name in ("", *services):
@@ -95,6 +110,8 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
         yield handle
     finally:
         await handle.drain(options.grace_seconds)
+        if probed is not None:
+            await probed.stop(0)
         _log.info("stopped", port=port)
 
 

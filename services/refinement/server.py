@@ -88,7 +88,11 @@ def main() -> None:
     warm_up()
     _log.info("refinement starts", device=settings.device, renderer=settings.renderer)
     options = ServerOptions(
-        address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
+        address=settings.address,
+        grace_seconds=settings.grace_seconds,
+        metrics_port=settings.metrics_port,
+        identity=settings.identity,
+        health_port=settings.health_port,
     )
     asyncio.run(serve({SERVICE: register(settings)}, options))
 

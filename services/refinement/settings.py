@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.refinement.backends import Backend
+from serving.tls import TlsSettings
 
 
-class RefinementSettings(BaseSettings):
+class RefinementSettings(TlsSettings):
     """How the server listens and works."""
 
     model_config = SettingsConfigDict(env_prefix="SPARK_REFINEMENT_", frozen=True)

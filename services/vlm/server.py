@@ -101,7 +101,11 @@ async def serve(settings: VlmSettings) -> None:
     stop = stop_signal()
     models = await asyncio.to_thread(load_models, settings)
     options = ServerOptions(
-        address=settings.address, grace_seconds=settings.grace_seconds, metrics_port=settings.metrics_port
+        address=settings.address,
+        grace_seconds=settings.grace_seconds,
+        metrics_port=settings.metrics_port,
+        identity=settings.identity,
+        health_port=settings.health_port,
     )
     async with running({SERVICE: register(models, settings)}, options) as server:
         follower = asyncio.create_task(_follow(models, server))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from serving.tls import TlsSettings
 
 
-class VlmSettings(BaseSettings):
+class VlmSettings(TlsSettings):
     """How the server listens and which models it loads."""
 
     model_config = SettingsConfigDict(env_prefix="SPARK_VLM_", frozen=True, cli_kebab_case=True)

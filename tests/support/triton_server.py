@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tritonclient.grpc as grpcclient
@@ -37,20 +38,24 @@ class TritonServer:
 
 
 @contextmanager
-def triton_server(repository: Path, models: Sequence[str], work: Path) -> Iterator[TritonServer]:
+def triton_server(
+    repository: Path, models: Sequence[str], work: Path, flags: Sequence[str] = (), **tls: Any
+) -> Iterator[TritonServer]:
     """Serve `models` out of `repository` until the block ends; it may have failed to load some of them.
 
     Args:
         work: a folder for the server's own files and its log.
+        flags: further ones of the command.
+        tls: how a client speaks to a server whose flags ask for TLS.
     """
     ports = TritonPorts(free_port(), free_port(), free_port())
     arguments, environment = command(repository, models, ports, work)
     address, log = f"127.0.0.1:{ports.grpc}", work / "log"
     with log.open("wb") as output:
-        server = subprocess.Popen(arguments, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        server = subprocess.Popen([*arguments, *flags], env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not _listens(address):
+        while not _listens(address, tls):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
             time.sleep(0.1)
         yield TritonServer(address, log)
@@ -59,10 +64,10 @@ def triton_server(repository: Path, models: Sequence[str], work: Path) -> Iterat
         server.wait(timeout=60)
 
 
-def _listens(address: str) -> bool:
+def _listens(address: str, tls: Mapping[str, Any]) -> bool:
     """Whether a server answers; tritonserver listens once its models are loaded."""
     try:
-        return bool(grpcclient.InferenceServerClient(address).is_server_live())
+        return bool(grpcclient.InferenceServerClient(address, **tls).is_server_live())
     except InferenceServerException:
         return False
 
