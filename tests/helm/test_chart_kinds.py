@@ -10,7 +10,7 @@ from chart import CASES, rendered
 from kubernetes_schemas import VERSIONS, problems
 
 CRDS = Path(__file__).parent / "crds"
-FOREIGN = ("keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io")
+FOREIGN = ("keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io", "cert-manager.io")
 """API groups that come with operators, not with Kubernetes."""
 
 
@@ -35,7 +35,7 @@ def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
 def test_the_operators_models_take_every_object() -> None:
     objects = distinct(foreign=True)
     kinds = {one["kind"] for one in objects}
-    assert kinds == {"ScaledObject", "ServiceMonitor", "PrometheusRule", "GRPCRoute", "HTTPRoute"}
+    assert kinds == {"ScaledObject", "ServiceMonitor", "PrometheusRule", "GRPCRoute", "HTTPRoute", "Certificate"}
     command = ["node", str(CRDS / "validate.mjs")]
     done = subprocess.run(command, input=json.dumps(objects), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []

@@ -43,6 +43,11 @@ def test_a_value_that_the_schema_does_not_know_is_named(values: Values, place: s
     [
         ({"gateway": {"replicas": 2}}, "gateway.database.secret"),
         ({"gateway": {"replicas": 2, "database": {"secret": "postgres"}}}, "gateway.store.url"),
+        (
+            {**MONITORED, "gateway": {"autoscaling": ENABLED}},
+            "gateway.autoscaling.max is more than 1: they share a Post",
+        ),
+        ({**MONITORED, "gateway": {"autoscaling": {**ENABLED, "min": 0, "max": 1}}}, "gateway.autoscaling.min is 0"),
         ({"gateway": {"store": {"secret": "s3"}}}, "gateway.store.url, which is empty"),
         ({"vlm": {"weights": {"plan": SOURCE}}}, "both come from the object storage"),
         ({"vlm": {"weights": {"plan": {**SOURCE, "digest": ""}, "editor": SOURCE}}}, "vlm.weights.plan needs url and"),
@@ -52,12 +57,15 @@ def test_a_value_that_the_schema_does_not_know_is_named(values: Values, place: s
         ({"refinement": {"autoscaling": ENABLED}}, "monitoring.serviceMonitors"),
         ({"texture": {"weights": VERSIONS}, "weights": {"cache": {"kind": "claim"}}}, "weights.cache.claim"),
         ({"route": {"enabled": True}}, "route.parentRefs"),
+        ({"tls": {"enabled": True}}, "tls.issuer.name"),
+        ({"tls": {"public": "server"}}, "tls.public needs tls.enabled"),
+        ({"tls": {"enabled": True, "public": "server"}, "route": {"enabled": True}}, "set tls.public to none"),
         ({"priorityClasses": {"gateway": 1}}, "priorityClasses.gateway must be higher"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_values_that_contradict_each_other_are_refused(values: Values, message: str) -> None:
-    with pytest.raises(ChartRefused, match=f"these values contradict each other:\n- .*{re.escape(message)}"):
+    with pytest.raises(ChartRefused, match=f"(?s)these values contradict each other:\n- .*{re.escape(message)}"):
         render(values=values)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart import MODEL_SERVERS, Object, of_kind, render, rendered
+from chart import COMPONENTS, Object, component, of_kind, render, rendered, workloads
 from prometheus_client import REGISTRY
 from triton_server import MODELS, triton_server
 
+import gateway.demand
 import gateway.workflow
+import serving.admission
 import serving.interceptors
 from serving.errors import Reason
 
@@ -26,7 +28,9 @@ class TritonPythonModel:
     def execute(self, requests):
         return []
 """
-OURS = (serving.interceptors.SECONDS, gateway.workflow.STAGE_SECONDS)
+HISTOGRAMS = (serving.interceptors.SECONDS, gateway.workflow.STAGE_SECONDS)
+GAUGES = (serving.admission.PENDING, gateway.workflow.STAGE_OPERATIONS, gateway.demand.OPERATIONS)
+STAGES = {"vlm": "plan|guide", "part_dit": "shape", "texture": "texture", "refinement": "refine"}
 SERIES = re.compile(r"\b((?:spark|nv|process)_[a-z_]+|up)\b(?:\{([^}]*)\})?")
 LABEL = re.compile(r'([a-z_]+)(?:=~|!~|!=|=)"([^"]*)"')
 OF_PROMETHEUS = {"namespace", "service", "job", "pod"}
@@ -47,9 +51,9 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Every series that a server of ours shows: of the Python ones by their registry, of Triton by its metrics page."""
     ours = {
         f"{metric.describe()[0].name}_{part}": {*metric._labelnames, *(["le"] if part == "bucket" else [])}
-        for metric in OURS
+        for metric in HISTOGRAMS
         for part in ("sum", "count", "bucket")
-    }
+    } | {metric.describe()[0].name: set(metric._labelnames) for metric in GAUGES}
     own = {name: set() for collector in REGISTRY.collect() for name in [collector.name] if name.startswith("process_")}
     folder = tmp_path_factory.mktemp("repository")
     (folder / "part_dit/1").mkdir(parents=True)
@@ -64,9 +68,11 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def scaled() -> list[Object]:
-    """ScaledObjects of every model server, from zero."""
-    scaling = {"enabled": True, "min": 0, "max": 4, "target": 2}
-    values = {name: {"autoscaling": scaling} for name in MODEL_SERVERS}
+    """ScaledObjects of every server, model servers from zero."""
+    values = {
+        name: {"autoscaling": {"enabled": True, "min": int(name == "gateway"), "max": 4, "target": 2}}
+        for name in COMPONENTS
+    }
     return of_kind(render("production", values), "ScaledObject")
 
 
@@ -98,16 +104,22 @@ def test_every_series_and_label_is_shown(series: dict[str, set[str]]) -> None:
             assert {label for label, _ in LABEL.findall(selector)} <= series[name] | OF_PROMETHEUS, query
 
 
-def test_every_model_server_scales_on_demand_and_wakes_on_vain_calls() -> None:
+def test_every_model_server_scales_on_its_own_requests_and_wakes_on_the_gateways() -> None:
     for one in scaled():
-        demand, knocking = one["spec"]["triggers"]
-        assert one["metadata"]["name"] in demand["metadata"]["query"]
-        assert "PEER_UNAVAILABLE" in knocking["metadata"]["query"]
+        queries = {trigger["name"]: trigger["metadata"]["query"] for trigger in one["spec"]["triggers"]}
+        if component(one) == "gateway":
+            assert queries.keys() == {"demand"} and "spark_operations" in queries["demand"]
+        else:
+            assert one["metadata"]["name"] in queries["demand"]
+            assert f'spark-gateway-pods",stage=~"{STAGES[component(one)]}"' in queries["operations"]
 
 
-def test_a_server_that_never_goes_to_zero_scales_on_demand_alone() -> None:
-    for one in of_kind(rendered("production"), "ScaledObject"):
-        assert [trigger["name"] for trigger in one["spec"]["triggers"]] == ["demand"]
+def test_the_thing_that_scales_exists_and_names_no_replicas_itself() -> None:
+    objects = rendered("production")
+    scaled = [one["spec"]["scaleTargetRef"] for one in of_kind(objects, "ScaledObject")]
+    found = {(one["kind"], one["metadata"]["name"]): one for one in workloads(objects).values()}
+    assert {(one["kind"], one["name"]) for one in scaled} == found.keys()
+    assert all("replicas" not in one["spec"] for one in found.values())
 
 
 def test_outcomes_are_reasons_that_the_code_gives() -> None:

@@ -1,8 +1,10 @@
 """Variables of the pods are settings that the code reads, with values that it takes."""
 
 import json
+from pathlib import Path
 
 import pytest
+import trustme
 from chart import CASES, CHART, containers, environment, rendered, workloads
 from pydantic_settings import BaseSettings
 
@@ -11,13 +13,15 @@ from services.refinement.settings import RefinementSettings
 from services.vlm.settings import VlmSettings
 
 SETTINGS: dict[str, type[BaseSettings]] = {"gateway": Settings, "vlm": VlmSettings, "refinement": RefinementSettings}
+TLS = {"tls_certificate", "tls_key", "tls_client_ca", "health_port"}
 SET_BY_THE_CHART = {
-    "gateway": {
+    "gateway": TLS | {
+        "peer_ca", "peer_certificate", "peer_key",
         "address", "metrics_port", "data_folder", "database_url", "store_url", "executor_id", "vlm_address",
         "part_dit_address", "texture_address", "refinement_address", "triton_shared_memory",
     },
-    "vlm": {"address", "metrics_port", "plan_folder", "editor_folder", "device"},
-    "refinement": {"address", "metrics_port", "device"},
+    "vlm": TLS | {"address", "metrics_port", "plan_folder", "editor_folder", "device"},
+    "refinement": TLS | {"address", "metrics_port", "device"},
 }  # fmt: skip
 WITHOUT_USE = {
     "gateway": {"triton_address", "triton_repository"},
@@ -33,10 +37,24 @@ def prefix(name: str) -> str:
     return str(SETTINGS[name].model_config["env_prefix"])
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what cert-manager writes into a secret."""
+    folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
+    leaf = authority.issue_cert("spark-gateway")
+    (folder / "tls.crt").write_bytes(leaf.cert_chain_pems[0].bytes())
+    (folder / "tls.key").write_bytes(leaf.private_key_pem.bytes())
+    (folder / "ca.crt").write_bytes(authority.cert_pem.bytes())
+    return folder
+
+
 @pytest.mark.parametrize(("case", "name"), [(case, name) for case in CASES for name in SETTINGS])
-def test_the_code_takes_every_variable(case: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_takes_every_variable(
+    case: str, name: str, monkeypatch: pytest.MonkeyPatch, certificate: Path
+) -> None:
     variables = environment(workloads(rendered(case))[name])
     ours = {key: value for key, value in variables.items() if key.startswith("SPARK_")}
+    ours = {key: value.replace("/tls/", f"{certificate}/") for key, value in ours.items()}
     fields = SETTINGS[name].model_fields.keys()
     assert {key.removeprefix(prefix(name)).lower() for key in ours} <= fields
     for key, value in ours.items():

@@ -77,6 +77,10 @@ CASES: Mapping[str, tuple[str, Values]] = {
     "everything": ("production", everything({"kind": "node"})),
     "weights on a claim": ("production", everything({"kind": "claim", "claim": "weights"})),
     "weights in the pod": ("production", everything({"kind": "pod"})),
+    "public TLS": (
+        "production",
+        {"tls": {"public": "mutual", "dnsNames": ["spark.example.com"]}, "route": {"enabled": False}},
+    ),
 }
 
 

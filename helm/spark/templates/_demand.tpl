@@ -1,21 +1,29 @@
 {{/*
-What KEDA asks Prometheus about a model server. Takes root and component.
+What KEDA asks Prometheus. Takes root and component.
 
-demand: requests that wait or are at work, as a mean over two minutes. Little's law: so many are in a server as it spends
-seconds on requests each second. Triton counts waiting ones itself.
-knocking: the gateway's vain calls, a second. They alone can wake a server that has no replica to count anything.
+demand: of a gateway, unfinished reconstructions; of a model server, requests that wait or are at work, as the mean of a
+minute. Triton counts waiting ones itself; those at work are, by Little's law, the seconds it computes each second.
+operations: reconstructions that are at the server's stages, as the gateways see them. They alone can wake a server that
+has no replica to count anything.
 */}}
 
 {{- define "spark.demand" -}}
 {{- $labels := printf "namespace=%q,service=%q" .root.Release.Namespace (include "spark.name" .) -}}
-{{- if include "spark.isTriton" . -}}
-sum(nv_inference_pending_request_count{ {{- $labels -}} ,model="{{ .component }}"}) + sum(rate(nv_inference_compute_infer_duration_us{ {{- $labels -}} ,model="{{ .component }}"}[2m])) / 1e6
+{{- if eq .component "gateway" -}}
+sum(max by (state) (spark_operations{ {{- include "spark.gatewayLabels" .root -}} }))
+{{- else if include "spark.isTriton" . -}}
+sum(nv_inference_pending_request_count{ {{- $labels -}} ,model="{{ .component }}"}) + sum(rate(nv_inference_compute_infer_duration_us{ {{- $labels -}} ,model="{{ .component }}"}[1m])) / 1e6
 {{- else -}}
-sum(rate(spark_rpc_seconds_sum{ {{- $labels -}} ,method=~"/spark[.]v1[.].*"}[2m]))
+sum(avg_over_time(spark_pending_requests{ {{- $labels -}} }[1m]))
 {{- end -}}
 {{- end }}
 
-{{- define "spark.knocking" -}}
+{{- define "spark.operations" -}}
 {{- $stages := get (dict "vlm" "plan|guide" "part_dit" "shape" "texture" "texture" "refinement" "refine") .component -}}
-sum(rate(spark_stage_seconds_count{namespace="{{ .root.Release.Namespace }}",service="{{ include "spark.name" (dict "root" .root "component" "gateway") }}-pods",stage=~"{{ $stages }}",outcome="PEER_UNAVAILABLE"}[2m]))
+sum(avg_over_time(spark_stage_operations{ {{- include "spark.gatewayLabels" .root -}} ,stage=~"{{ $stages }}"}[1m]))
+{{- end }}
+
+{{/* Takes the root. */}}
+{{- define "spark.gatewayLabels" -}}
+{{- printf "namespace=%q,service=\"%s-pods\"" .Release.Namespace (include "spark.name" (dict "root" . "component" "gateway")) -}}
 {{- end }}

@@ -40,6 +40,7 @@ env:
     value: {{ include "spark.address" (dict "root" $root "component" "refinement") }}
   - name: SPARK_GATEWAY_TRITON_SHARED_MEMORY
     value: "false"
+  {{- include "spark.tlsVariables" (merge (dict "prefix" "SPARK_GATEWAY_") .) | nindent 2 }}
   {{- include "spark.settings" (dict "prefix" "SPARK_GATEWAY_" "settings" $values.settings) | nindent 2 }}
   {{- include "spark.storeEnvironment" $values.store | nindent 2 }}
 {{- with $values.store.secret }}
@@ -49,8 +50,10 @@ envFrom:
 ports:
   - {name: grpc, containerPort: {{ include "spark.port" . }}}
   - {name: metrics, containerPort: {{ include "spark.metricsPort" . }}}
+  {{- include "spark.healthContainerPort" . | nindent 2 }}
 {{ include "spark.grpcProbes" . }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- include "spark.tlsMount" . | nindent 2 }}
   - {name: data, mountPath: /data}
 {{- end }}

@@ -98,7 +98,7 @@ limits:
 {{/* gRPC's own health protocol, as serving/server.py answers it. Takes root and component. */}}
 {{- define "spark.grpcProbes" -}}
 {{- $values := index .root.Values .component -}}
-{{- $port := include "spark.port" . -}}
+{{- $port := include "spark.healthPort" . -}}
 startupProbe:
   grpc: {port: {{ $port }}}
   periodSeconds: 5

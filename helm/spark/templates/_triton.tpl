@@ -3,7 +3,8 @@ Triton with one model. The image brings /models/NAME: config.pbtxt, 1/model.py a
 Where the values name versions, /repository/NAME is laid out from the image's code and the fetched weights.
 */}}
 {{- define "spark.main.triton" -}}
-{{- $values := index .root.Values .component -}}
+{{- $root := .root -}}
+{{- $values := index $root.Values .component -}}
 command: [tritonserver]
 args:
   - --model-repository={{ ternary "/repository" "/models" (gt (len $values.weights) 0) }}
@@ -13,6 +14,12 @@ args:
   - --strict-readiness=true
   - --disable-auto-complete-config
   - --exit-timeout-secs={{ $values.graceSeconds }}
+  {{- if $root.Values.tls.enabled }}
+  - --grpc-use-ssl-mutual=true
+  - --grpc-server-cert=/tls/tls.crt
+  - --grpc-server-key=/tls/tls.key
+  - --grpc-root-cert=/tls/ca.crt
+  {{- end }}
 env:
   - name: HOME
     value: /tmp
@@ -40,6 +47,7 @@ livenessProbe:
   failureThreshold: 6
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- include "spark.tlsMount" . | nindent 2 }}
   - {name: shm, mountPath: /dev/shm}
   {{- if $values.weights }}
   - {name: repository, mountPath: /repository}

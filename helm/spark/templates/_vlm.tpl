@@ -17,13 +17,16 @@ env:
   - name: SPARK_VLM_EDITOR_FOLDER
     value: {{ include "spark.weightsFolder" $values.weights.editor }}
   {{- end }}
+  {{- include "spark.tlsVariables" (merge (dict "prefix" "SPARK_VLM_") .) | nindent 2 }}
   {{- include "spark.settings" (dict "prefix" "SPARK_VLM_" "settings" $values.settings) | nindent 2 }}
 ports:
   - {name: grpc, containerPort: {{ include "spark.port" . }}}
   - {name: metrics, containerPort: {{ include "spark.metricsPort" . }}}
+  {{- include "spark.healthContainerPort" . | nindent 2 }}
 {{ include "spark.grpcProbes" . }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- include "spark.tlsMount" . | nindent 2 }}
   {{- if $values.weights.plan.url }}
   - {name: weights, mountPath: /weights, readOnly: true}
   {{- end }}

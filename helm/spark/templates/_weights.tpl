@@ -89,6 +89,10 @@ initContainers:
 {{- $values := index .root.Values .component -}}
 {{- $cache := .root.Values.weights.cache -}}
 {{- $sources := include "spark.weightsSources" . | fromJsonArray -}}
+{{- if .root.Values.tls.enabled }}
+- name: tls
+  secret: {secretName: {{ include "spark.tlsSecret" . }}, defaultMode: 0440}
+{{- end }}
 {{- if and (eq .component "gateway") (not (include "spark.gateway.needsVolume" .root)) }}
 - name: data
   emptyDir: {sizeLimit: 1Gi}
