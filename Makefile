@@ -1,6 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs; both set up the environment first.
 PYTHON ?= $(or $(shell command -v python3.11),python3.12)
 VENV := .venv
+VLLM := .venv-vllm
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export SPARK_HOME ?= $(CURDIR)/.spark
@@ -14,7 +15,7 @@ VALIDATION ?= 50
 PEAK ?= 2000
 HARDWARE ?= cpu
 
-.PHONY: help setup demo test check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
+.PHONY: help setup demo test test-vllm check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -38,6 +39,13 @@ demo: $(READY) ## reconstruct a sample image through the real services
 
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+test-vllm: $(READY) $(VLLM)/.ready ## the tests that need a real vLLM server, in an environment of its own: 3.5 GB
+	SPARK_TEST_VLLM=$(VLLM) OMP_NUM_THREADS=1 $(BIN)/pytest tests/vllm
+
+$(VLLM)/.ready: $(wildcard tests/vllm/environment/*)
+	tests/vllm/environment/make.sh $(PYTHON) $(VLLM)
+	touch $@
 
 check: $(READY) ## lint and type-check everything
 	$(BIN)/ruff check .
@@ -120,4 +128,4 @@ preview: $(READY) ## a contact sheet of generated objects in out/preview.png
 	$(BIN)/spark-training preview -o out/preview.png
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) out .spark .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) out .spark .mypy_cache .ruff_cache .pytest_cache .hypothesis

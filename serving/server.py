@@ -22,6 +22,9 @@ _log = structlog.get_logger(__name__)
 Register = Callable[[grpc.aio.Server], None]
 """Adds a servicer, e.g. `lambda server: add_VlmServiceServicer_to_server(servicer, server)`."""
 
+LIVE = "live"
+"""Name under which health checks ask whether the process answers at all, whatever its models do."""
+
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 """Largest message between the gateway and its services: the meshes of a whole object."""
 
@@ -103,7 +106,7 @@ async def running(services: Mapping[str, Register], options: ServerOptions) -> A
         await probed.start()
     await server.start()
     handle = RunningServer(server, port, checks)
-    for name in ("", *services):
+    for name in ("", LIVE, *services):
         await handle.set_serving(name, True)
     _log.info("serving", address=options.address, port=port, services=list(services))
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -19,8 +20,10 @@ from services.vlm.editing import ImageEditor
 from services.vlm.engine import PlanEngine
 from services.vlm.images_api_editor import ImagesApiEditor
 from services.vlm.model_server import ModelServer
+from services.vlm.prompt import plan_prompt
 from services.vlm.settings import VlmSettings
 from services.vlm.transformers_engine import TransformersEngine
+from services.vlm.vllm_engine import VllmEngine
 from serving.errors import ModelNotReady
 from spark.v1 import model_pb2
 
@@ -77,16 +80,33 @@ class Models:
 
 def load_models(settings: VlmSettings) -> Models:
     """Open what the settings name: folders, and servers for the models that run elsewhere."""
-    return Models(
-        planner=_load(settings.plan_folder, lambda folder: TransformersEngine.load(folder, settings.device)),
-        editor=_editor(settings),
-        calibration=load_calibration(settings.plan_folder),
+    planner, calibration = _planner(settings)
+    return Models(planner=planner, editor=_editor(settings), calibration=calibration)
+
+
+def _planner(settings: VlmSettings) -> tuple[Loaded[PlanEngine] | ModelNotReady, Calibration]:
+    """The engine of the plan stage, and what its probabilities are worth."""
+    folder = settings.plan_folder
+    if settings.plan_server is None:
+        return _load(folder, partial(TransformersEngine.load, device=settings.device)), load_calibration(folder)
+    server = ModelServer(
+        "plan",
+        str(settings.plan_server),
+        settings.plan_model or folder.name,
+        settings.plan_api_key.get_secret_value(),
+        settings.plan_timeout_seconds,
     )
+    if settings.plan_model:
+        _log.warning("confidences are not calibrated", model=server.model)
+        version = model_pb2.ModelVersion(model=server.model, version=VERSION, digest=settings.plan_digest)
+        return Loaded(VllmEngine(server, plan_prompt()), version, server.is_ready), UNCALIBRATED
+    calibration = load_calibration(folder)
+    return _load(folder, lambda folder: VllmEngine(server, plan_prompt(folder)), server.is_ready), calibration
 
 
 def _editor(settings: VlmSettings) -> Loaded[Editor] | ModelNotReady:
     if settings.editor_server is None:
-        return _load(settings.editor_folder, lambda folder: ImageEditor.load(folder, settings.device))
+        return _load(settings.editor_folder, partial(ImageEditor.load, device=settings.device))
     server = ModelServer(
         "guide",
         str(settings.editor_server),
@@ -99,7 +119,9 @@ def _editor(settings: VlmSettings) -> Loaded[Editor] | ModelNotReady:
     return Loaded(editor, version, server.is_ready)
 
 
-def _load(folder: Path, load: Callable[[Path], M]) -> Loaded[M] | ModelNotReady:
+def _load(
+    folder: Path, load: Callable[[Path], M], is_ready: Callable[[], Awaitable[bool]] = _always
+) -> Loaded[M] | ModelNotReady:
     try:
         digest = checked_digest(folder)
         model = load(folder)
@@ -113,4 +135,4 @@ def _load(folder: Path, load: Callable[[Path], M]) -> Loaded[M] | ModelNotReady:
         _log.warning("model cannot be loaded", folder=str(folder), problem=error.message)
         return error
     _log.info("model is ready", folder=str(folder), digest=digest)
-    return Loaded(model, model_pb2.ModelVersion(model=folder.name, version=VERSION, digest=digest))
+    return Loaded(model, model_pb2.ModelVersion(model=folder.name, version=VERSION, digest=digest), is_ready)

@@ -1,4 +1,4 @@
-"""The plan stage above the engine: hints, validity, one retry, confidences."""
+"""The plan stage above the engine: hints, validity, one repair, confidences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from articulation.errors import InvalidArticulation
 from articulation.plan import Plan
 from articulation.typing import ImageArray
 from services.vlm.calibration import UNCALIBRATED, Calibration, gather
-from services.vlm.engine import PlanEngine
+from services.vlm.engine import PlanEngine, Repair
 from services.vlm.hints import counts, fit
 from services.vlm.plan_format import Refused, parse
 from services.vlm.plan_schema import plan_schema
@@ -39,20 +39,21 @@ def plan_image(
 ) -> Plan:
     """Plan the object in a picture.
 
-    The likeliest answer is taken; one that cannot exist is drawn once more at random. Hints go into the prompt; where
+    The likeliest answer is taken; one that cannot exist is repaired once, then refused. Hints go into the prompt; where
     they count parts and the answer has other counts, a second answer is asked for with the right parts in place. They
     do not overrule a refusal: what is known of an object does not bring it into the picture.
 
     Args:
         image: (H, W, 3) sRGB.
         hints: what the caller knows, in words.
-        seed: draws the second answer.
+        seed: draws the repair of a model that does not converse.
         stop: true abandons the work.
         calibration: what the engine's probabilities are worth.
 
     Raises:
         serving.errors.ImageRefused: the model sees no single whole articulated object.
         serving.errors.StageFailed: two answers described no object.
+        serving.errors.SparkError: what else the engine raises.
         services.vlm.engine.Abandoned: `stop` returned true.
     """
     attempt = partial(_attempt, engine, calibration, image, hints, seed, stop)
@@ -74,17 +75,18 @@ def _attempt(
     labels: Sequence[str] | None,
 ) -> Plan:
     schema = plan_schema(labels)
-    problem = ""
-    for draw in (None, seed):
-        completion = engine.complete(image, hints, schema, draw, stop)
+    repair: Repair | None = None
+    for _ in range(2):
+        completion = engine.complete(image, hints, schema, repair, stop)
         try:
             return calibration.judged(parse(completion.text), gather(completion))
         except Refused as refused:
             raise refused_image(refused.reason) from refused
         except InvalidArticulation as error:
-            problem = str(error)
-            _log.warning("the answer is no plan", problem=problem, seed=draw)
-    raise StageFailed(f"the model's answers describe no object: {problem}", metadata={"stage": "plan"})
+            _log.warning("the answer is no plan", problem=str(error), repaired=repair is not None)
+            repair = Repair(completion.text, str(error), seed)
+    assert repair is not None
+    raise StageFailed(f"the model's answers describe no object: {repair.problem}", metadata={"stage": "plan"})
 
 
 def refused_image(refusal: str) -> ImageRefused:

@@ -36,17 +36,19 @@ class VlmServicer(vlm_service_pb2_grpc.VlmServiceServicer):
         self._models = models
         self._settings = settings
         self._worker = ModelWorker(settings.queue)
-        self._editing = self._worker
+        self._planning = self._editing = self._worker
+        if settings.plan_server is not None:
+            self._planning = ModelWorker(settings.queue, settings.plan_concurrency)
         if settings.editor_server is not None:
             self._editing = ModelWorker(settings.queue, settings.editor_concurrency)
 
     async def PlanArticulation(
         self, request: pb.PlanArticulationRequest, context: grpc.aio.ServicerContext
     ) -> pb.PlanArticulationResponse:
-        """See the proto; ModelNotReady, InvalidImage, ImageRefused, Overloaded or StageFailed."""
+        """See the proto; ModelNotReady, InvalidImage, ImageRefused, Overloaded, StageFailed or Unavailable."""
         planner = _ready(self._models.planner)
         image = pictures.decode(request.image, "image", self._settings.max_pixels)
-        plan = await self._worker.run(
+        plan = await self._planning.run(
             lambda stop: plan_image(
                 planner.model, image, request.part_hints, request.seed, stop, self._models.calibration
             )
@@ -108,6 +110,7 @@ async def serve(settings: VlmSettings) -> None:
         health_port=settings.health_port,
     )
     async with running({SERVICE: register(models, settings)}, options) as server:
+        await _tell(server, serving=False)  # until the models were asked
         follower = asyncio.create_task(_follow(models, server))
         await stop.wait()
         follower.cancel()
@@ -118,12 +121,16 @@ async def _follow(models: Models, server: RunningServer) -> None:
     before: bool | None = None
     while True:
         ready = await models.are_ready()
-        for name in ("", SERVICE):
-            await server.set_serving(name, ready)
+        await _tell(server, serving=ready)
         if ready is not before:
             _log.info("health changes", serving=ready)
         before = ready
         await asyncio.sleep(HEALTH_SECONDS)
+
+
+async def _tell(server: RunningServer, *, serving: bool) -> None:
+    for name in ("", SERVICE):
+        await server.set_serving(name, serving)
 
 
 def main() -> None:

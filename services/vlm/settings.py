@@ -25,6 +25,18 @@ class VlmSettings(TlsSettings):
     """How long calls in flight may go on after SIGTERM [s]."""
     plan_folder: Path = Path("models/vlm/compact-plan")
     """Qwen3-VL folder of the plan stage."""
+    plan_server: AnyHttpUrl | None = None
+    """A server with OpenAI's API, such as vLLM, that runs the plan model; none runs it in this process."""
+    plan_model: str = ""
+    """Name by which the plan server knows the model; empty is `plan_folder`'s, which then is the model's folder."""
+    plan_digest: str = ""
+    """Digest by which results name the plan server's model, where `plan_model` is set."""
+    plan_api_key: SecretStr = SecretStr("")
+    """Key of the plan server; empty sends none."""
+    plan_timeout_seconds: float = Field(default=120.0, gt=0)
+    """Longest time of one answer of the plan server [s]."""
+    plan_concurrency: int = Field(default=16, ge=1)
+    """Requests that the plan server is asked at the same time."""
     editor_folder: Path = Path("models/vlm/compact-edit")
     """Diffusers folder of the image editor, for the guide stage."""
     editor_server: AnyHttpUrl | None = None

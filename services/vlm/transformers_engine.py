@@ -23,12 +23,9 @@ from checkpoints.errors import CheckpointError
 from checkpoints.folder import check_safe, read_layout, weight_bytes
 from checkpoints.loading import check_finite, check_fits, open_transformers
 from services.vlm.constraint import SchemaConstraint, grammar_tokenizer
-from services.vlm.engine import Abandoned, Completion, Token
-from services.vlm.prompt import plan_prompt, with_hints
+from services.vlm.engine import TEMPERATURE, Abandoned, Completion, Repair, Token
+from services.vlm.prompt import Prompt, Turn, plan_prompt
 from serving.errors import ModelNotReady
-
-TEMPERATURE = 0.5
-"""Of answers that are drawn at random."""
 
 
 class TransformersEngine:
@@ -37,7 +34,7 @@ class TransformersEngine:
     The image processor and the tokenizer are loaded apart, because Qwen's joint processor needs torchvision for videos.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, image_processor: Any, prompt: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, image_processor: Any, prompt: Prompt) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._images = image_processor
@@ -74,17 +71,19 @@ class TransformersEngine:
         image: ImageArray,
         hints: Sequence[str],
         schema: dict[str, Any],
-        seed: int | None,
+        repair: Repair | None,
         stop: Callable[[], bool],
     ) -> Completion:
         """See `services.vlm.engine.PlanEngine`."""
-        inputs = self._inputs(image, with_hints(self._prompt, hints))
+        inputs = self._inputs(image, self._prompt.turns(hints, repair))
+        temperature = 1.0
         choice: dict[str, Any] = {"do_sample": False}
-        if seed is not None:
-            choice = {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0, "top_p": 1.0}
+        if self._prompt.draws(repair):
+            temperature = TEMPERATURE
+            choice = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
         devices = [] if self._model.device.type == "cpu" else [self._model.device]
         with torch.random.fork_rng(devices):
-            torch.manual_seed(seed or 0)
+            torch.manual_seed(0 if repair is None else repair.seed)
             output = self._model.generate(
                 **inputs,
                 **choice,
@@ -99,15 +98,14 @@ class TransformersEngine:
         if stop():
             raise Abandoned
         new = output.sequences[0, inputs["input_ids"].shape[1] :]
-        return self._completion(new, output.scores)
+        return self._completion(new, [temperature * row for row in output.scores])
 
-    def _inputs(self, image: ImageArray, prompt: str) -> dict[str, Tensor]:
-        """Model inputs of one user message that shows a picture and asks."""
+    def _inputs(self, image: ImageArray, turns: Sequence[Turn]) -> dict[str, Tensor]:
+        """Model inputs of a conversation that begins with the picture."""
         pixels = self._images(images=[Image.fromarray(image)], return_tensors="pt")
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
+        messages = [{"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in turns]
+        messages[0]["content"].insert(0, {"type": "image"})
+        text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         place = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
         count = int(pixels["image_grid_thw"][0].prod()) // self._images.merge_size**2
         tokens = self._tokenizer(text.replace(place, place * count), return_tensors="pt")

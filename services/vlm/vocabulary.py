@@ -25,6 +25,18 @@ AXES: dict[str, tuple[float, float, float]] = {
 }
 """Signed unit vectors in model space: +x right, +y up, +z out of the front."""
 
+OPENINGS: dict[str, str] = {
+    "a door in the front, hinged on its left": "-y",
+    "a door in the front, hinged on its right": "+y",
+    "a flap in the front, hinged at its bottom": "+x",
+    "a flap in the front, hinged at its top": "-x",
+    "a lid on top, hinged at its back": "-x",
+    "a drawer": "+z",
+    "a button in the front": "-z",
+    "a knob or dial in the front, which turns clockwise": "-z",
+}
+"""The sign convention of `docs/frames.md` for the usual parts: the axis of a positive motion, which opens."""
+
 LABELS: dict[str, str] = {
     "arm": "a lever or limb that swings",
     "base": "the support of something that turns on it",
@@ -34,7 +46,7 @@ LABELS: dict[str, str] = {
     "button": "is pressed inwards; prismatic, its axis points into the surface",
     "control_panel": "the face that carries knobs and buttons",
     "cushion": "a soft seat or back",
-    "dial": "turns on its own axis",
+    "dial": "turns on its own axis without limit",
     "display": "a screen",
     "door": "hinged on one side, or sliding",
     "drawer": "slides out of the front; prismatic along +z",
@@ -46,7 +58,7 @@ LABELS: dict[str, str] = {
     "handle": "what a hand holds, where it is a part of its own",
     "hinge": "the pin of a door",
     "keypad": "a group of keys",
-    "knob": "turns on its own axis, usually +z",
+    "knob": "turns on its own axis",
     "lamp": "gives light",
     "leg": "carries the object",
     "lever": "is pushed down or turned",

@@ -26,11 +26,12 @@ SET_BY_THE_CHART = {
 WITHOUT_USE = {
     "gateway": {"triton_address", "triton_repository"},
     "vlm": {
+        "plan_server", "plan_model", "plan_digest", "plan_api_key", "plan_timeout_seconds", "plan_concurrency",
         "editor_server", "editor_model", "editor_digest", "editor_api_key", "editor_timeout_seconds",
         "editor_concurrency", "editor_size",
     },
 }  # fmt: skip
-"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of the editor."""
+"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of either model."""
 
 
 def prefix(name: str) -> str:

@@ -37,6 +37,6 @@ def write_random_folder(folder: Path) -> Path:
 def _thought(folder: Path) -> torch.Tensor:
     """(C,) what the model's output layer sees before the first token of an answer about a grey picture."""
     engine = TransformersEngine.load(folder)
-    inputs = engine._inputs(np.full((64, 64, 3), 128, np.uint8), plan_prompt(folder))
+    inputs = engine._inputs(np.full((64, 64, 3), 128, np.uint8), plan_prompt(folder).turns((), None))
     hidden: torch.Tensor = engine._model.model(**inputs).last_hidden_state
     return hidden[0, -1]

@@ -8,7 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from services.vlm.engine import Completion, Token
+from services.vlm.engine import Completion, Repair, Token
 from services.vlm.plan_format import REFUSALS, dumps, refusal
 from services.vlm.planner import plan_image
 from serving.errors import ImageRefused, StageFailed
@@ -37,13 +37,18 @@ class Scripted:
 
     def __init__(self, *answers: str, probability: float = 1.0) -> None:
         self.answers = list(answers)
-        self.asked: list[tuple[dict[str, Any], int | None]] = []
+        self.asked: list[tuple[dict[str, Any], Repair | None]] = []
         self.probability = probability
 
     def complete(
-        self, image: object, hints: Sequence[str], schema: dict[str, Any], seed: int | None, stop: Callable[[], bool]
+        self,
+        image: object,
+        hints: Sequence[str],
+        schema: dict[str, Any],
+        repair: Repair | None,
+        stop: Callable[[], bool],
     ) -> Completion:
-        self.asked.append((schema, seed))
+        self.asked.append((schema, repair))
         text = self.answers.pop(0)
         if text.startswith("{") and text.endswith("}"):
             jsonschema.Draft202012Validator(schema).validate(json.loads(text))
@@ -54,18 +59,24 @@ class Scripted:
 def test_the_likeliest_answer_is_taken_first() -> None:
     engine = Scripted(document("body", "door"))
     assert [part.name for part in plan_image(engine, IMAGE, [], 7).parts] == ["body", "door"]
-    assert [seed for _, seed in engine.asked] == [None]
+    assert [repair for _, repair in engine.asked] == [None]
 
 
-def test_an_answer_that_is_no_plan_is_drawn_once_more() -> None:
+def test_an_answer_that_is_no_plan_is_repaired_with_what_is_wrong_with_it() -> None:
     engine = Scripted('{"category":', document("body", "door"))
     assert len(plan_image(engine, IMAGE, [], 7).parts) == 2
-    assert [seed for _, seed in engine.asked] == [None, 7]
+    (_, first), (_, second) = engine.asked
+    assert first is None
+    assert second is not None
+    assert (second.answer, second.seed) == ('{"category":', 7)
+    assert second.problem.startswith("document: is not JSON")
 
 
 def test_two_answers_that_are_no_plan_fail_the_stage() -> None:
+    engine = Scripted("{", "[", document("body"))
     with pytest.raises(StageFailed) as caught:
-        plan_image(Scripted("{", "["), IMAGE, [], 7)
+        plan_image(engine, IMAGE, [], 7)
+    assert len(engine.asked) == 2
     assert caught.value.metadata == {"stage": "plan"}
 
 

@@ -17,7 +17,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from articulation.joint import JointType
 from checkpoints import loading
 from services.vlm.constraint import grammar_tokenizer
-from services.vlm.engine import Abandoned
+from services.vlm.engine import Abandoned, Repair
 from services.vlm.plan_format import REFUSALS, dumps, parse, refusal
 from services.vlm.plan_schema import plan_schema
 from services.vlm.planner import plan_image
@@ -45,10 +45,14 @@ def engine(folder: Path) -> TransformersEngine:
     return TransformersEngine.load(folder)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
-def test_noise_for_weights_still_answers_in_the_schema(engine: TransformersEngine, seed: int | None) -> None:
+def second(seed: int) -> Repair:
+    return Repair("{", "is not JSON", seed)
+
+
+@pytest.mark.parametrize("repair", [None, second(1), second(2)])
+def test_noise_for_weights_still_answers_in_the_schema(engine: TransformersEngine, repair: Repair | None) -> None:
     for picture in PICTURES:
-        completion = engine.complete(picture, [], FEW, seed, never)
+        completion = engine.complete(picture, [], FEW, repair, never)
         jsonschema.Draft202012Validator(FEW).validate(json.loads(completion.text))
         assert [part.label for part in parse(completion.text).parts] == ["body", "door", "drawer"]
 
@@ -75,9 +79,23 @@ def test_the_answer_depends_on_the_picture_and_repeats(engine: TransformersEngin
     assert len(set(texts)) > 1
 
 
-def test_draws_repeat_by_seed(engine: TransformersEngine) -> None:
-    first, again, other = (engine.complete(PICTURES[0], [], FEW, seed, never).text for seed in (1, 1, 2))
+def test_the_repair_of_a_model_with_a_prompt_of_its_own_is_a_draw_that_repeats_by_seed(
+    engine: TransformersEngine,
+) -> None:
+    first, again, other = (engine.complete(PICTURES[0], [], FEW, second(seed), never).text for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_a_model_without_a_prompt_of_its_own_is_told_what_was_wrong(folder: Path, tmp_path: Path) -> None:
+    told = Path(shutil.copytree(folder, tmp_path / "converses"))
+    (told / "prompt.txt").unlink()
+    engine = TransformersEngine.load(told)
+    first, again, other, without = (
+        engine.complete(PICTURES[0], [], FEW, repair, never).text
+        for repair in (second(1), second(2), Repair("{", "names no category", 1), None)
+    )
+    assert first == again
+    assert len({first, other, without}) == 3
 
 
 def test_tokens_cover_the_answer(engine: TransformersEngine) -> None:
