@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from chart import CHART, MODEL_SERVERS, PROFILES, SOURCE, VERSIONS, ChartRefused, Values, helm, render
+from chart import CHART, MODEL_SERVERS, PROFILES, SOURCE, VERSIONS, VLLM, ChartRefused, Values, helm, render
 
 ENABLED = {"enabled": True, "min": 1, "max": 4, "target": 2}
 MONITORED: Values = {"monitoring": {"serviceMonitors": True}}
@@ -51,6 +51,9 @@ def test_a_value_that_the_schema_does_not_know_is_named(values: Values, place: s
         ({"gateway": {"store": {"secret": "s3"}}}, "gateway.store.url, which is empty"),
         ({"vlm": {"weights": {"plan": SOURCE}}}, "both come from the object storage"),
         ({"vlm": {"weights": {"plan": {**SOURCE, "digest": ""}, "editor": SOURCE}}}, "vlm.weights.plan needs url and"),
+        ({"vllm": {"enabled": True}}, "vllm.weights.url"),
+        ({"vllm": {**VLLM, "gpu": {"count": 0}}}, "vLLM's image needs a GPU"),
+        ({"vllm": VLLM, "vlm": {"weights": {"plan": SOURCE, "editor": SOURCE}}}, "leave vlm.weights.plan empty"),
         ({"texture": {"weights": [VERSIONS[0], VERSIONS[0]]}}, "texture.weights names version 1 twice"),
         ({**MONITORED, "vlm": {"autoscaling": {**ENABLED, "min": 5}}}, "vlm.autoscaling.min is more than max"),
         ({**MONITORED, "part_dit": {"autoscaling": {**ENABLED, "min": 0}}}, "gateway.settings.stage_attempts"),

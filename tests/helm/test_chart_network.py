@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from itertools import product
+from urllib.parse import urlsplit
 
 import pytest
-from chart import CASES, COMPONENTS, environment, main_container, of_kind, rendered, workloads
+from chart import CASES, components, environment, main_container, of_kind, rendered, workloads
 
 from gateway.settings import Settings
 from services.refinement.settings import RefinementSettings
@@ -42,23 +43,27 @@ def allowed(case: str, caller: str, called: str, port: int) -> bool:
     )
 
 
-def service_of(case: str, address: str) -> Arrow:
-    """The component and container port behind a Service's address, and who calls it: the gateway."""
+def service_of(case: str, caller: str, address: str) -> Arrow:
+    """The component and container port behind a Service's address, and who calls it."""
     host, _, port = address.partition(":")
     (service,) = [one for one in of_kind(rendered(case), "Service") if one["metadata"]["name"] == host]
     (target,) = [one["targetPort"] for one in service["spec"]["ports"] if one["port"] == int(port)]
     (name,) = [
-        name for name in COMPONENTS if selected({"matchLabels": service["spec"]["selector"]}, labels(case, name))
+        name for name in components(case) if selected({"matchLabels": service["spec"]["selector"]}, labels(case, name))
     ]
     ports = {one["name"]: one["containerPort"] for one in main_container(workloads(rendered(case))[name])["ports"]}
-    return "gateway", name, ports[target]
+    return caller, name, ports[target]
 
 
 def arrows(case: str) -> set[Arrow]:
-    """Whom the gateway calls, by the variables that it is given."""
+    """Who calls whom, by the variables that the gateway and the vlm server are given."""
     variables = environment(workloads(rendered(case))["gateway"])
     own = "SPARK_GATEWAY_ADDRESS"
-    return {service_of(case, value) for key, value in variables.items() if key.endswith("_ADDRESS") and key != own}
+    addresses = [value for key, value in variables.items() if key.endswith("_ADDRESS") and key != own]
+    found = {service_of(case, "gateway", address) for address in addresses}
+    if url := environment(workloads(rendered(case))["vlm"]).get("SPARK_VLM_PLAN_SERVER"):
+        found.add(service_of(case, "vlm", str(urlsplit(url).netloc)))
+    return found
 
 
 def test_the_gateway_is_told_where_every_service_is_that_its_settings_name() -> None:
@@ -70,31 +75,32 @@ def test_the_gateway_is_told_where_every_service_is_that_its_settings_name() -> 
 
 
 @pytest.mark.parametrize("settings", [VlmSettings, RefinementSettings])
-def test_services_call_nobody(settings: type) -> None:
+def test_services_call_nobody_but_a_plan_server(settings: type) -> None:
     assert [name for name in settings.model_fields if "address" in name or "url" in name] == ["address"]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_exactly_the_arrows_of_the_code_are_open(case: str) -> None:
     real = arrows(case)
-    assert {called for _, called, _ in real} == {"vlm", "part_dit", "texture", "refinement"}
+    assert {called for _, called, _ in real} == {*components(case)} - {"gateway"}
     ports = {
         (name, port["containerPort"])
-        for name in COMPONENTS
+        for name in components(case)
         for port in main_container(workloads(rendered(case))[name])["ports"]
     }
-    pairs = [(caller, called, port) for caller, (called, port) in product(COMPONENTS, ports) if caller != called]
+    pairs = [(caller, called, port) for caller, (called, port) in product(components(case), ports) if caller != called]
     assert {arrow for arrow in pairs if allowed(case, *arrow)} == real
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_model_servers_reach_nothing_unless_they_fetch_weights(case: str) -> None:
+def test_model_servers_reach_nothing_unless_they_call_or_fetch_weights(case: str) -> None:
     for policy in of_kind(rendered(case), "NetworkPolicy"):
         name = policy["metadata"]["labels"]["app.kubernetes.io/component"]
         fetches = "initContainers" in workloads(rendered(case))[name]["spec"]["template"]["spec"]
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         if name != "gateway":
-            assert bool(policy["spec"]["egress"]) == fetches
+            calls = name in {caller for caller, _, _ in arrows(case)}
+            assert bool(policy["spec"]["egress"]) == (fetches or calls)
 
 
 def test_only_the_named_clients_call_the_gateway_in_production() -> None:

@@ -1,14 +1,15 @@
 """What every rendered pod keeps to, whatever the values."""
 
 import math
+import re
 
 import pytest
 from chart import (
     CASES,
     COMPONENTS,
-    MODEL_SERVERS,
     PROFILES,
     VERSIONS,
+    components,
     containers,
     main_container,
     of_kind,
@@ -17,7 +18,7 @@ from chart import (
     workloads,
 )
 
-PODS = [(case, name) for case in CASES for name in COMPONENTS]
+PODS = [(case, name) for case in CASES for name in components(case)]
 UNITS = {"Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -29,7 +30,7 @@ def amount(quantity: str) -> float:
 @pytest.mark.parametrize("case", CASES)
 def test_every_server_is_a_workload_of_its_own(case: str) -> None:
     kinds = {name: one["kind"] for name, one in workloads(rendered(case)).items()}
-    assert kinds == {"gateway": "StatefulSet", **dict.fromkeys(MODEL_SERVERS, "Deployment")}
+    assert kinds == {**dict.fromkeys(components(case), "Deployment"), "gateway": "StatefulSet"}
 
 
 @pytest.mark.parametrize(("case", "name"), PODS)
@@ -69,7 +70,11 @@ def test_every_server_is_probed_and_gets_time_to_start_and_to_drain(case: str, n
 def grace(container: dict) -> float:
     """How long a server may take after SIGTERM, by its own configuration [s]."""
     told = [str(entry.get("value")) for entry in container["env"] if entry["name"].endswith("_GRACE_SECONDS")]
-    told += [text.partition("=")[2] for text in container.get("args", []) if text.startswith("--exit-timeout-secs=")]
+    told += [
+        text.partition("=")[2]
+        for text in container.get("args", [])
+        if re.match("--(exit-timeout-secs|shutdown-timeout)=", text)
+    ]
     (seconds,) = told
     return float(seconds)
 
@@ -95,8 +100,10 @@ def test_every_mount_has_its_volume_and_every_volume_a_limit(case: str, name: st
     assert all("sizeLimit" in volume["emptyDir"] for volume in volumes.values() if "emptyDir" in volume)
 
 
-@pytest.mark.parametrize(("case", "name"), [(case, name) for case in CASES for name in ("part_dit", "texture")])
-def test_triton_has_shared_memory_within_its_memory_limit(case: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "name"), [(case, name) for case, name in PODS if name in ("part_dit", "texture", "vllm")]
+)
+def test_what_talks_through_it_has_shared_memory_within_its_memory_limit(case: str, name: str) -> None:
     one = workloads(rendered(case))[name]
     (volume,) = [volume for volume in pod(one)["volumes"] if volume.get("emptyDir", {}).get("medium") == "Memory"]
     assert {"name": volume["name"], "mountPath": "/dev/shm"} in main_container(one)["volumeMounts"]
@@ -131,12 +138,12 @@ def test_gpus_are_asked_for_where_the_profile_names_them() -> None:
 
 
 def test_production_survives_a_node() -> None:
-    for name, one in workloads(rendered("production")).items():
+    for name, one in workloads(rendered("vllm in production")).items():
         spread = {entry["topologyKey"]: entry["whenUnsatisfiable"] for entry in pod(one)["topologySpreadConstraints"]}
         assert spread.keys() == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
         assert pod(one)["priorityClassName"] == f"spark-{'gateway' if name == 'gateway' else 'models'}"
-    scaled = of_kind(rendered("production"), "ScaledObject")
-    assert len(scaled) == len(COMPONENTS)
+    scaled = of_kind(rendered("vllm in production"), "ScaledObject")
+    assert len(scaled) == len(COMPONENTS) + 1
     assert min(one["spec"]["minReplicaCount"] for one in scaled) >= 2
 
 

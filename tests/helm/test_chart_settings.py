@@ -20,18 +20,20 @@ SET_BY_THE_CHART = {
         "address", "metrics_port", "data_folder", "database_url", "store_url", "executor_id", "vlm_address",
         "part_dit_address", "texture_address", "refinement_address", "triton_shared_memory",
     },
-    "vlm": TLS | {"address", "metrics_port", "plan_folder", "editor_folder", "device"},
+    "vlm": TLS | {
+        "address", "metrics_port", "plan_folder", "editor_folder", "device",
+        "plan_server", "plan_model", "plan_digest", "plan_api_key",
+    },
     "refinement": TLS | {"address", "metrics_port", "device"},
 }  # fmt: skip
 WITHOUT_USE = {
     "gateway": {"triton_address", "triton_repository"},
     "vlm": {
-        "plan_server", "plan_model", "plan_digest", "plan_api_key", "plan_timeout_seconds", "plan_concurrency",
         "editor_server", "editor_model", "editor_digest", "editor_api_key", "editor_timeout_seconds",
         "editor_concurrency", "editor_size",
     },
 }  # fmt: skip
-"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of either model."""
+"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of the editor."""
 
 
 def prefix(name: str) -> str:

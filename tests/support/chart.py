@@ -71,6 +71,9 @@ def everything(cache: Values) -> Values:
     }
 
 
+VLLM: Values = {"enabled": True, "weights": SOURCE, "apiKey": {"secret": "vllm", "key": "key"}}
+WITH_VLLM: Values = {"vllm": VLLM, "vlm": {"weights": {"editor": SOURCE}}}
+
 CASES: Mapping[str, tuple[str, Values]] = {
     "default": ("", {}),
     **{profile: (profile, {}) for profile in PROFILES},
@@ -81,7 +84,14 @@ CASES: Mapping[str, tuple[str, Values]] = {
         "production",
         {"tls": {"public": "mutual", "dnsNames": ["spark.example.com"]}, "route": {"enabled": False}},
     ),
+    "vllm": ("", {"vllm": VLLM}),
+    "vllm in production": ("production", WITH_VLLM),
 }
+
+
+def components(case: str) -> tuple[str, ...]:
+    """What a case deploys."""
+    return (*COMPONENTS, "vllm") if case.startswith("vllm") else COMPONENTS
 
 
 def of_kind(objects: tuple[Object, ...] | list[Object], *kinds: str) -> list[Object]:

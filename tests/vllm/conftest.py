@@ -1,74 +1,20 @@
-"""A real vLLM server with the compact model, on the CPU."""
+"""One vLLM server for all tests of this folder, which takes minutes to start."""
 
 import os
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
+from vllm_process import Vllm, serving
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "models/vlm/compact-plan"
 ENVIRONMENT = "SPARK_TEST_VLLM"
 """Names the variable with the folder that `environment/make.sh` filled."""
-START_SECONDS = 1200
-NAME = "compact-plan"
-KEY = "for-this-test"
-
-
-@dataclass(frozen=True)
-class Vllm:
-    """A running server."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def metric(self, name: str) -> float:
-        """The value of one of its metrics."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{"))
 
 
 @pytest.fixture(scope="session")
 def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
-    """vLLM with production's flags and some for the CPU; float32, as the engine in this process computes."""
     environment = os.environ.get(ENVIRONMENT)
     if environment is None:
         pytest.skip("`make test-vllm` runs it")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    work = tmp_path_factory.mktemp("vllm")
-    log = work / "log"
-    command = [
-        Path(environment).absolute() / "bin/vllm", "serve", FOLDER, "--served-model-name", NAME, "--api-key", KEY,
-        "--host", "127.0.0.1", "--port", str(port), "--max-model-len", "4096",
-        "--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}',
-        "--dtype", "float32", "--enforce-eager", "--block-size", "32",
-    ]  # fmt: skip
-    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env={**os.environ, **settings}, cwd=work, stdout=output, stderr=subprocess.STDOUT
-        )
-    server = Vllm(f"http://127.0.0.1:{port}", process)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _is_healthy(server):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-5000:]
-            time.sleep(1)
+    with serving(Path(environment).absolute(), tmp_path_factory.mktemp("vllm")) as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait(timeout=120)
-
-
-def _is_healthy(server: Vllm) -> bool:
-    try:
-        return httpx.get(f"{server.url}/health").is_success
-    except httpx.TransportError:
-        return False

@@ -1,12 +1,13 @@
-{{/* Where a component connects to: the gateway to every model server and its stores, an init container to the weights. */}}
+{{/* Where a component connects to: the gateway to model servers and its stores, vlm to vLLM, init containers to weights. */}}
 
 {{- define "spark.egress" -}}
 {{- $root := .root -}}
 {{- $policy := $root.Values.networkPolicy -}}
 {{- $gateway := eq .component "gateway" -}}
+{{- $asksVllm := and (eq .component "vlm") $root.Values.vllm.enabled -}}
+{{- $servers := ternary (splitList " " (include "spark.modelServers" $root)) (ternary (list "vllm") list $asksVllm) $gateway -}}
 {{- $storage := ternary $root.Values.gateway.store.url (ne (include "spark.weightsSources" .) "[]") $gateway -}}
-{{- if $gateway }}
-{{- range splitList " " (include "spark.modelServers" $root) }}
+{{- range $servers }}
 {{- $server := dict "root" $root "component" . }}
 - ports:
     - {protocol: TCP, port: {{ include "spark.port" $server }}}
@@ -15,6 +16,7 @@
         matchLabels:
           {{- include "spark.selector" $server | nindent 10 }}
 {{- end }}
+{{- if $gateway }}
 {{- if $root.Values.gateway.database.secret }}
 {{ include "spark.egressTo" $policy.database }}
 {{- end }}
@@ -22,7 +24,7 @@
 {{- if $storage }}
 {{ include "spark.egressTo" $policy.storage }}
 {{- end }}
-{{- if or $gateway $storage }}
+{{- if or $servers $storage }}
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}

@@ -1,4 +1,4 @@
-{{/* Names and labels. A component is a key of the values: gateway, vlm, part_dit, texture, refinement. */}}
+{{/* Names and labels. A component is a key of the values: gateway, vlm, part_dit, texture, refinement, vllm. */}}
 
 {{- define "spark.fullname" -}}
 {{- $name := .Release.Name -}}
@@ -6,12 +6,18 @@
 {{- $name | trunc 45 | trimSuffix "-" -}}
 {{- end }}
 
+{{/* Whom the gateway calls. */}}
 {{- define "spark.modelServers" -}}
 vlm part_dit texture refinement
 {{- end }}
 
+{{/* All that are Deployments: model servers, and the server that one of them calls. */}}
+{{- define "spark.servers" -}}
+{{ include "spark.modelServers" . }}{{ if .Values.vllm.enabled }} vllm{{ end }}
+{{- end }}
+
 {{- define "spark.components" -}}
-gateway {{ include "spark.modelServers" . }}
+gateway {{ include "spark.servers" . }}
 {{- end }}
 
 {{/* Takes a dict of root and component, as all below. */}}
@@ -43,7 +49,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "spark.image" -}}
 {{- $images := .root.Values.images -}}
 {{- $image := (index .root.Values .component).image -}}
-{{ $images.prefix }}{{ $image.repository }}:{{ $image.tag | default $images.tag | default .root.Chart.AppVersion }}
+{{ ternary "" $images.prefix (eq .component "vllm") }}{{ $image.repository }}:{{ $image.tag | default $images.tag | default .root.Chart.AppVersion }}
 {{- with $image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
@@ -51,13 +57,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if has .component (list "part_dit" "texture") }}yes{{ end }}
 {{- end }}
 
-{{/* The port of a component's gRPC API, and of its metrics. */}}
+{{/* The port of a component's API, gRPC but for vLLM's, and of its metrics. */}}
 {{- define "spark.port" -}}
-{{ get (dict "gateway" "50050" "vlm" "50051" "part_dit" "8001" "texture" "8001" "refinement" "50052") .component }}
+{{ get (dict "gateway" "50050" "vlm" "50051" "part_dit" "8001" "texture" "8001" "refinement" "50052" "vllm" "8000") .component }}
 {{- end }}
 
 {{- define "spark.metricsPort" -}}
-{{- if include "spark.isTriton" . }}8002{{ else }}9090{{ end }}
+{{- if include "spark.isTriton" . }}8002{{ else if eq .component "vllm" }}{{ include "spark.port" . }}{{ else }}9090{{ end }}
 {{- end }}
 
 {{- define "spark.address" -}}
@@ -66,5 +72,5 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- define "spark.graceSeconds" -}}
 {{- $values := index .root.Values .component -}}
-{{- if include "spark.isTriton" . }}{{ $values.graceSeconds }}{{ else }}{{ $values.settings.grace_seconds }}{{ end }}
+{{- if hasKey $values "graceSeconds" }}{{ $values.graceSeconds }}{{ else }}{{ $values.settings.grace_seconds }}{{ end }}
 {{- end }}

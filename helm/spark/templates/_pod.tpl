@@ -95,12 +95,15 @@ limits:
 {{- end }}
 {{- end }}
 
-{{/* gRPC's own health protocol, as serving/server.py answers it. Takes root and component. */}}
+{{/*
+gRPC's own health protocol, as serving/server.py answers it. Takes root and component. A server that waits for a model is
+not ready, and a restart would not help it: whether it lives has a name of its own.
+*/}}
 {{- define "spark.grpcProbes" -}}
 {{- $values := index .root.Values .component -}}
 {{- $port := include "spark.healthPort" . -}}
 startupProbe:
-  grpc: {port: {{ $port }}}
+  grpc: {port: {{ $port }}, service: live}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: {{ divf $values.startupSeconds 5 | ceil | int }}
@@ -109,7 +112,7 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 3
 livenessProbe:
-  grpc: {port: {{ $port }}}
+  grpc: {port: {{ $port }}, service: live}
   periodSeconds: 20
   timeoutSeconds: 10
   failureThreshold: 6

@@ -3,10 +3,10 @@ TLS between the servers, and at the public API. Each component has one certifica
 cert-manager writes it into a secret of the component's name. Each takes root and component.
 */}}
 
-{{/* "yes" where a component answers by TLS: model servers always, the gateway where tls.public says so. */}}
+{{/* "yes" where a component answers by TLS: model servers always, the gateway where tls.public says so, vLLM never. */}}
 {{- define "spark.answersByTls" -}}
 {{- $tls := .root.Values.tls -}}
-{{- if and $tls.enabled (or (ne .component "gateway") (ne $tls.public "none")) }}yes{{ end }}
+{{- if and $tls.enabled (ne .component "vllm") (or (ne .component "gateway") (ne $tls.public "none")) }}yes{{ end }}
 {{- end }}
 
 {{/* Where Kubernetes' probes ask, which speak no TLS. */}}

@@ -1,6 +1,7 @@
 {{/* The VLM service's container; services/vlm/settings.py says what each variable means. */}}
 {{- define "spark.main.vlm" -}}
 {{- $values := .root.Values.vlm -}}
+{{- $vllm := .root.Values.vllm -}}
 command: [python, -m, services.vlm.server]
 env:
   - name: HOME
@@ -11,9 +12,23 @@ env:
     value: {{ include "spark.metricsPort" . | quote }}
   - name: SPARK_VLM_DEVICE
     value: {{ ternary "cuda:0" "cpu" (gt (int $values.gpu.count) 0) }}
+  {{- if $vllm.enabled }}
+  - name: SPARK_VLM_PLAN_SERVER
+    value: http://{{ include "spark.address" (dict "root" .root "component" "vllm") }}/
+  - name: SPARK_VLM_PLAN_MODEL
+    value: {{ $vllm.model }}
+  - name: SPARK_VLM_PLAN_DIGEST
+    value: {{ $vllm.weights.digest | quote }}
+  {{- with $vllm.apiKey.secret }}
+  - name: SPARK_VLM_PLAN_API_KEY
+    valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $vllm.apiKey.key }}}}
+  {{- end }}
+  {{- end }}
   {{- if $values.weights.plan.url }}
   - name: SPARK_VLM_PLAN_FOLDER
     value: {{ include "spark.weightsFolder" $values.weights.plan }}
+  {{- end }}
+  {{- if $values.weights.editor.url }}
   - name: SPARK_VLM_EDITOR_FOLDER
     value: {{ include "spark.weightsFolder" $values.weights.editor }}
   {{- end }}
@@ -27,7 +42,7 @@ ports:
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- include "spark.tlsMount" . | nindent 2 }}
-  {{- if $values.weights.plan.url }}
+  {{- if ne (include "spark.weightsSources" .) "[]" }}
   - {name: weights, mountPath: /weights, readOnly: true}
   {{- end }}
 {{- end }}

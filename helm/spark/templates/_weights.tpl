@@ -10,7 +10,9 @@
 {{- $values := index .root.Values .component -}}
 {{- $sources := list -}}
 {{- if eq .component "vlm" -}}
-{{- if $values.weights.plan.url }}{{ $sources = list $values.weights.plan $values.weights.editor }}{{ end -}}
+{{- range list $values.weights.plan $values.weights.editor }}{{ if .url }}{{ $sources = append $sources . }}{{ end }}{{ end -}}
+{{- else if eq .component "vllm" -}}
+{{- $sources = list $values.weights -}}
 {{- else if include "spark.isTriton" . -}}
 {{- $sources = $values.weights -}}
 {{- end -}}
@@ -97,7 +99,7 @@ initContainers:
 - name: data
   emptyDir: {sizeLimit: 1Gi}
 {{- end }}
-{{- if include "spark.isTriton" . }}
+{{- if $values.sharedMemory }}
 - name: shm
   emptyDir: {medium: Memory, sizeLimit: {{ $values.sharedMemory }}}
 {{- end }}

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 import torch
-from conftest import FOLDER, KEY, NAME, ROOT, Vllm
+from vllm_process import FOLDER, KEY, NAME, ROOT, Vllm
 
 from articulation.typing import ImageArray
 from checkpoints.digest import folder_digest
