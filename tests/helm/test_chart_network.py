@@ -5,7 +5,7 @@ from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
-from chart import CASES, components, environment, main_container, of_kind, rendered, workloads
+from chart import CASES, components, environment, main_container, of_kind, render, rendered, workloads
 
 from gateway.settings import Settings
 from services.refinement.settings import RefinementSettings
@@ -75,8 +75,9 @@ def test_the_gateway_is_told_where_every_service_is_that_its_settings_name() -> 
 
 
 @pytest.mark.parametrize("settings", [VlmSettings, RefinementSettings])
-def test_services_call_nobody_but_a_plan_server(settings: type) -> None:
-    assert [name for name in settings.model_fields if "address" in name or "url" in name] == ["address"]
+def test_services_call_nobody_but_model_servers(settings: type) -> None:
+    called = [name for name in settings.model_fields if name.endswith(("address", "url", "_server"))]
+    assert called == ["address", *(["plan_server", "editor_server"] if settings is VlmSettings else [])]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -97,10 +98,22 @@ def test_model_servers_reach_nothing_unless_they_call_or_fetch_weights(case: str
     for policy in of_kind(rendered(case), "NetworkPolicy"):
         name = policy["metadata"]["labels"]["app.kubernetes.io/component"]
         fetches = "initContainers" in workloads(rendered(case))[name]["spec"]["template"]["spec"]
+        asks = "SPARK_VLM_EDITOR_SERVER" in environment(workloads(rendered(case))[name])
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         if name != "gateway":
             calls = name in {caller for caller, _, _ in arrows(case)}
-            assert bool(policy["spec"]["egress"]) == (fetches or calls)
+            assert bool(policy["spec"]["egress"]) == (fetches or calls or asks)
+
+
+def test_the_vlm_reaches_its_editor_server_and_its_name_and_nothing_else() -> None:
+    server = {"port": 8080, "to": [{"podSelector": {"matchLabels": {"app": "vllm-omni"}}}]}
+    objects = render(
+        values={"vlm": {"editorServer": {"url": "http://edits:8080"}}, "networkPolicy": {"editorServer": server}}
+    )
+    (policy,) = [one for one in of_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "spark-vlm"]
+    edits, names = policy["spec"]["egress"]
+    assert edits == {"ports": [{"protocol": "TCP", "port": 8080}], "to": server["to"]}
+    assert [port["port"] for port in names["ports"]] == [53, 53]
 
 
 def test_only_the_named_clients_call_the_gateway_in_production() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from chart import CASES, CHART, containers, environment, rendered, workloads
+from chart import CASES, CHART, containers, environment, main_container, rendered, workloads
 from pydantic_settings import BaseSettings
 
 from gateway.settings import Settings
@@ -23,17 +23,12 @@ SET_BY_THE_CHART = {
     "vlm": TLS | {
         "address", "metrics_port", "plan_folder", "editor_folder", "device",
         "plan_server", "plan_model", "plan_digest", "plan_api_key",
+        "editor_server", "editor_model", "editor_digest", "editor_api_key",
     },
     "refinement": TLS | {"address", "metrics_port", "device"},
 }  # fmt: skip
-WITHOUT_USE = {
-    "gateway": {"triton_address", "triton_repository"},
-    "vlm": {
-        "editor_server", "editor_model", "editor_digest", "editor_api_key", "editor_timeout_seconds",
-        "editor_concurrency", "editor_size",
-    },
-}  # fmt: skip
-"""Each Triton has a place of its own, and a repository that no gateway sees. The chart runs no server of the editor."""
+WITHOUT_USE = {"gateway": {"triton_address", "triton_repository"}}
+"""Each Triton has a place of its own, and a repository that no gateway sees."""
 
 
 def prefix(name: str) -> str:
@@ -89,6 +84,12 @@ def test_what_operators_keep_secret_comes_by_reference() -> None:
     url = next(entry for entry in container["env"] if entry["name"] == "SPARK_GATEWAY_DATABASE_URL")
     assert url["valueFrom"] == {"secretKeyRef": {"name": "spark-postgres", "key": "url"}}
     assert container["envFrom"] == [{"secretRef": {"name": "spark-s3"}}]
+
+
+def test_the_key_of_the_editor_server_comes_by_reference() -> None:
+    container = main_container(workloads(rendered("everything"))["vlm"])
+    key = next(entry for entry in container["env"] if entry["name"] == "SPARK_VLM_EDITOR_API_KEY")
+    assert key["valueFrom"] == {"secretKeyRef": {"name": "edits", "key": "api-key"}}
 
 
 def test_a_replica_keeps_its_name_over_a_crash() -> None:

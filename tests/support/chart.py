@@ -20,6 +20,7 @@ PROFILES = ("local", "gpu", "production")
 MODEL_SERVERS = ("vlm", "part_dit", "texture", "refinement")
 COMPONENTS = ("gateway", *MODEL_SERVERS)
 SOURCE = {"url": "s3://weights/full/plan-8b", "digest": "a" * 64}
+EDITOR_SERVER = "http://vllm-omni.models.svc:8000/"
 VERSIONS = [
     {"version": "1", "url": "s3://weights/full/part-1", "digest": "b" * 64},
     {"version": "3", "url": "s3://weights/full/part-3", "digest": "c" * 64},
@@ -62,7 +63,11 @@ def rendered(case: str) -> tuple[Object, ...]:
 def everything(cache: Values) -> Values:
     """Values on top of production that switch on what no profile does."""
     return {
-        "vlm": {"weights": {"plan": SOURCE, "editor": SOURCE}, "autoscaling": {"min": 0}},
+        "vlm": {
+            "weights": {"plan": SOURCE, "editor": SOURCE},
+            "editorServer": {"url": EDITOR_SERVER, "digest": "d" * 64, "secret": "edits"},
+            "autoscaling": {"min": 0},
+        },
         "part_dit": {"weights": VERSIONS, "autoscaling": {"min": 0}},
         "texture": {"weights": VERSIONS[:1]},
         "weights": {"cache": cache},

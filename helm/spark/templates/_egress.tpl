@@ -1,10 +1,12 @@
-{{/* Where a component connects to: the gateway to model servers and its stores, vlm to vLLM, init containers to weights. */}}
+{{/* Where a component connects to: the gateway to model servers and its stores, vlm to vLLM and to the server of the
+      image-editing model, init containers to weights. */}}
 
 {{- define "spark.egress" -}}
 {{- $root := .root -}}
 {{- $policy := $root.Values.networkPolicy -}}
 {{- $gateway := eq .component "gateway" -}}
 {{- $asksVllm := and (eq .component "vlm") $root.Values.vllm.enabled -}}
+{{- $edits := and (eq .component "vlm") $root.Values.vlm.editorServer.url -}}
 {{- $servers := ternary (splitList " " (include "spark.modelServers" $root)) (ternary (list "vllm") list $asksVllm) $gateway -}}
 {{- $storage := ternary $root.Values.gateway.store.url (ne (include "spark.weightsSources" .) "[]") $gateway -}}
 {{- range $servers }}
@@ -24,7 +26,10 @@
 {{- if $storage }}
 {{ include "spark.egressTo" $policy.storage }}
 {{- end }}
-{{- if or $servers $storage }}
+{{- if $edits }}
+{{ include "spark.egressTo" $policy.editorServer }}
+{{- end }}
+{{- if or $servers $storage $edits }}
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}

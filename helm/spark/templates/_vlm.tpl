@@ -32,6 +32,21 @@ env:
   - name: SPARK_VLM_EDITOR_FOLDER
     value: {{ include "spark.weightsFolder" $values.weights.editor }}
   {{- end }}
+  {{- with $values.editorServer }}
+  {{- if .url }}
+  - name: SPARK_VLM_EDITOR_SERVER
+    value: {{ .url | quote }}
+  - name: SPARK_VLM_EDITOR_MODEL
+    value: {{ .model | quote }}
+  - name: SPARK_VLM_EDITOR_DIGEST
+    value: {{ .digest | quote }}
+  {{- if .secret }}
+  - name: SPARK_VLM_EDITOR_API_KEY
+    valueFrom:
+      secretKeyRef: {name: {{ .secret }}, key: {{ .key }}}
+  {{- end }}
+  {{- end }}
+  {{- end }}
   {{- include "spark.tlsVariables" (merge (dict "prefix" "SPARK_VLM_") .) | nindent 2 }}
   {{- include "spark.settings" (dict "prefix" "SPARK_VLM_" "settings" $values.settings) | nindent 2 }}
 ports:
