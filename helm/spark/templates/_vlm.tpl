@@ -43,7 +43,7 @@ env:
   {{- if .secret }}
   - name: SPARK_VLM_EDITOR_API_KEY
     valueFrom:
-      secretKeyRef: {name: {{ .secret }}, key: {{ .key }}}
+      secretKeyRef: {name: {{ .secret | quote }}, key: {{ .key | quote }}}
   {{- end }}
   {{- end }}
   {{- end }}
