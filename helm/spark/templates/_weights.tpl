@@ -91,7 +91,7 @@ initContainers:
 {{- $values := index .root.Values .component -}}
 {{- $cache := .root.Values.weights.cache -}}
 {{- $sources := include "spark.weightsSources" . | fromJsonArray -}}
-{{- if .root.Values.tls.enabled }}
+{{- if and .root.Values.tls.enabled (ne .component "vllm") }}
 - name: tls
   secret: {secretName: {{ include "spark.tlsSecret" . }}, defaultMode: 0440}
 {{- end }}
