@@ -104,8 +104,8 @@ def reconstruct(
     try:
         own_plan = read_template(template.read_bytes()) if template else None
         address = server or _local_gateway(home, models)
-        files = (tls_ca, tls_certificate, tls_key)
-        with SparkClient(address, tls=Tls(*files) if tls or any(files) else None) as client:
+        credentials = (tls_ca, tls_certificate, tls_key)
+        with SparkClient(address, tls=Tls(*credentials) if tls or any(credentials) else None) as client:
             name = client.create(
                 image.read_bytes(),
                 seed=seed,

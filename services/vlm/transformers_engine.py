@@ -103,8 +103,11 @@ class TransformersEngine:
     def _inputs(self, image: ImageArray, turns: Sequence[Turn]) -> dict[str, Tensor]:
         """Model inputs of a conversation that begins with the picture."""
         pixels = self._images(images=[Image.fromarray(image)], return_tensors="pt")
-        messages = [{"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in turns]
-        messages[0]["content"].insert(0, {"type": "image"})
+        pictures: list[list[dict[str, str]]] = [[{"type": "image"}], *([] for _ in turns[1:])]
+        messages = [
+            {"role": turn.role, "content": [*shown, {"type": "text", "text": turn.text}]}
+            for turn, shown in zip(turns, pictures, strict=True)
+        ]
         text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         place = self._tokenizer.convert_ids_to_tokens(self._model.config.image_token_id)
         count = int(pixels["image_grid_thw"][0].prod()) // self._images.merge_size**2
