@@ -37,7 +37,7 @@ class Answering:
 
 def run(answer: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> tuple[int, str]:
     @contextmanager
-    def connect(address: str) -> Iterator[Answering]:
+    def connect(address: str, tls: object) -> Iterator[Answering]:
         yield answer
 
     monkeypatch.setattr(cli, "SparkClient", connect)
