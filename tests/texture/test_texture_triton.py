@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from services.texture.families import load
 from services.texture.meshes import PartMesh
 from services.texture.tensors import encode
+from training.published_texture import SMALL, write_random
 
 RED = (200, 40, 30)
 
@@ -22,13 +23,14 @@ RED = (200, 40, 30)
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
     toy_pipeline().save_pretrained(copy_model(folder, "texture", "texture") / "weights")
+    write_random(copy_model(folder, "texture", "full") / "weights", SMALL)
     copy_model(folder, "texture", "bare")
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    with triton_server(repository, ["texture"], tmp_path_factory.mktemp("server")) as server:
+    with triton_server(repository, ["texture", "full"], tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
@@ -54,11 +56,14 @@ def request(meshes: list[PartMesh], **changes: np.ndarray) -> list[grpcclient.In
     return inputs({**arrays, **changes})
 
 
-def test_answers_what_the_pipeline_answers(client: grpcclient.InferenceServerClient, repository: Path) -> None:
-    answer = client.infer("texture", request(parts()))
+@pytest.mark.parametrize("model", ["texture", "full"])
+def test_answers_what_the_pipeline_answers(
+    client: grpcclient.InferenceServerClient, repository: Path, model: str
+) -> None:
+    answer = client.infer(model, request(parts()))
     single = [PartMesh(part.vertices.astype(np.float32).astype(np.float64), part.faces) for part in parts()]
     eye = CAMERA.to_array().astype(np.float32).astype(np.float64)
-    pipeline = load(repository / "texture/1/weights")
+    pipeline = load(repository / model / "1/weights")
     for name, expected in encode(pipeline(single, *pictures(RED), eye, 64, 3)).items():
         found = answer.as_numpy(name)
         assert found.dtype == expected.dtype
