@@ -19,7 +19,6 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -46,7 +45,7 @@ from gateway.stages.package import asset_name
 from spark.v1 import reconstruction_service_pb2 as pb
 from training.draw import Split
 from training.eval_case import CaseFolder, Subject
-from training.eval_run import Run
+from training.eval_run import Run, connected
 from training.evaluate import is_not_serving
 from training.jobs import results
 from training.whole_file import written_whole
@@ -201,8 +200,7 @@ def code_digest() -> str:
 
 def checked(subject: Subject, out: Path, cases: Path, address: str | None) -> Checked | None:
     """As `Bench.checked`, with a client of the gateway at `address`, if there is one."""
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
+    with connected(address) as client:
         return Bench(out, CaseFolder(cases), client).checked(subject)
 
 

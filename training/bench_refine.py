@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,7 @@ from spark.convert import plan_from_proto
 from spark.v1 import reconstruction_service_pb2 as pb
 from training.draw import Split
 from training.eval_case import CaseFolder, Subject
-from training.eval_run import Run
+from training.eval_run import Run, connected
 from training.evaluate import is_not_serving
 from training.jobs import results
 from training.refine_cases import CameraError, JointError, Trial, errors, with_own_shapes, with_true_shapes
@@ -171,8 +170,7 @@ def outcome(trial: Trial) -> Outcome:
 
 def refined(subject: Subject, out: Path, cases: Path, address: str | None) -> Refined:
     """As `Bench.refined`, with a client of the gateway at `address`, if there is one."""
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
+    with connected(address) as client:
         return Bench(out, CaseFolder(cases), client).refined(subject)
 
 

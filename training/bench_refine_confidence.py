@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,6 @@ import typer
 
 from client.cli import DEFAULT_HOME, MODELS
 from client.local.ensemble import Ensemble
-from client.sdk import SparkClient
 from services.refinement import job
 from services.refinement.schedule import Schedule
 from services.refinement.settings import RefinementSettings
@@ -31,7 +29,7 @@ from spark.convert import plan_from_proto
 from training.bench_refine import reconstruction
 from training.draw import Split
 from training.eval_case import CaseFolder, Subject
-from training.eval_run import Run
+from training.eval_run import Run, connected
 from training.eval_summary import calibration
 from training.evaluation_report import reliability_table
 from training.jobs import results
@@ -66,8 +64,7 @@ class Beliefs:
 
 def beliefs(subject: Subject, cases: Path, address: str | None) -> Beliefs | None:
     """Of the subject's reconstruction, made by the gateway at `address` where it is not stored; None without one."""
-    with ExitStack() as stack:
-        client = stack.enter_context(SparkClient(address)) if address else None
+    with connected(address) as client:
         run = reconstruction(subject, CaseFolder(cases), client)
     return Beliefs.of(subject, run) if run else None
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,16 @@ from training.whole_file import written_whole
 RECONSTRUCTION = "reconstruction.json"
 ASSET_FILES = ("asset/preview.png", "asset/report.json")
 """What evaluation reads of the asset folder; its meshes are those of the texture stage."""
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[SparkClient | None]:
+    """A client of the gateway at `address`; None where there is none."""
+    if address is None:
+        yield None
+        return
+    with SparkClient(address) as client:
+        yield client
 
 
 @dataclass(frozen=True, eq=False)
