@@ -15,7 +15,7 @@ VALIDATION ?= 50
 PEAK ?= 2000
 HARDWARE ?= cpu
 
-.PHONY: help setup demo test test-vllm check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
+.PHONY: help setup demo test test-release test-vllm check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ demo: $(READY) ## reconstruct a sample image through the real services
 
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+test-release: $(READY) ## swap model versions under traffic on two Triton and two VLM replicas, and print what it cost
+	OMP_NUM_THREADS=1 $(BIN)/python tests/release/proof.py
 
 test-vllm: $(READY) $(VLLM)/.ready ## the tests that need a real vLLM server, in an environment of its own: 3.5 GB
 	SPARK_TEST_VLLM=$(VLLM) OMP_NUM_THREADS=1 $(BIN)/pytest tests/vllm

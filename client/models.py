@@ -1,4 +1,7 @@
-"""`spark models`: which models there are, what they ask for, and whether what lies on the disk is right."""
+"""`spark models`: which models there are, what they ask for, and whether what lies on the disk is right.
+
+Releases of their versions are in `client.releases`.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,14 @@ from checkpoints.digest import folder_digest
 from checkpoints.errors import CheckpointCorrupt, CheckpointError, DigestMismatch, HubError, ManifestInvalid
 from checkpoints.hub import ENDPOINT, Hub, pull
 from checkpoints.manifest import MANIFEST, Manifest, ModelEntry
+from client import releases
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
-app = typer.Typer(help="The models: list, pull, verify, licences.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The models: list, pull, verify, licences, releases.", no_args_is_help=True, rich_markup_mode=None
+)
+releases.add_to(app)
 errors = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from dbos import DBOS, SetWorkflowID, WorkflowStatus, error
+from dbos import DBOS, SetWorkflowID, StepInfo, WorkflowStatus, error
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import events
 from gateway.artifacts import ArtifactStore
+from gateway.models import STAGES as MODELS
 from gateway.pages import Cursor
 from gateway.plans import PATH, plan_message_from_json, warnings
+from gateway.releases.routing import Choice
 from gateway.stages.work import stage_word
-from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, Reconstruct
+from gateway.workflow import NAME, POLL_SECONDS, QUEUE, STAGES, VERSIONS_STEP, Reconstruct
 from serving.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -148,6 +150,12 @@ class Reconstructions:
             doomed -= digests
         await self._store.delete(doomed)
 
+    async def held_versions(self, model: str) -> set[str]:
+        """Versions of a model that reconstructions at work began with."""
+        at_work = await DBOS.list_workflows_async(name=NAME, status="PENDING", load_input=False, load_output=False)
+        steps = await asyncio.gather(*(DBOS.list_workflow_steps_async(status.workflow_id) for status in at_work))
+        return {versions[model] for versions in map(_versions, steps) if model in versions}
+
     async def _refuse_if_full(self) -> None:
         waiting = await DBOS.list_workflows_async(
             name=NAME, status=UNFINISHED, limit=self._max_queued, load_input=False, load_output=False
@@ -172,28 +180,23 @@ class Reconstructions:
             raise NotFound(f"there is no reconstructions/{identifier}")
         return status
 
-    async def _stages(self, identifier: str) -> list[pb.StageResult]:
-        steps = await DBOS.list_workflow_steps_async(identifier)
-        return [
-            pb.StageResult.FromString(step["output"])
-            for step in steps
-            if step["function_name"] in _STEP_NAMES and isinstance(step["output"], bytes)
-        ]
-
     async def _digests(self, status: WorkflowStatus) -> set[str]:
         assert status.input is not None
-        stages = await self._stages(status.workflow_id)
+        steps = await DBOS.list_workflow_steps_async(status.workflow_id)
+        stages = _results(steps)
         return {status.input["args"][0]} | {artifact.digest for stage in stages for artifact in stage.artifacts}
 
     async def _describe(self, status: WorkflowStatus) -> pb.Reconstruction:
         assert status.input is not None
-        stages = await self._stages(status.workflow_id)
+        steps = await DBOS.list_workflow_steps_async(status.workflow_id)
+        stages = _kept(steps)
         described = pb.Reconstruction(
             name=f"reconstructions/{status.workflow_id}",
             state=STATES[status.status],
             options=pb.ReconstructionOptions.FromString(status.input["args"][1]),
             create_time=_time(status.created_at),
             stages=stages,
+            model_versions=_versions(steps),
         )
         if described.state in FINAL:
             described.end_time.CopyFrom(_time(status.completed_at))
@@ -210,6 +213,34 @@ class Reconstructions:
 
 def _cause(status: WorkflowStatus) -> Exception:
     return status.error or RuntimeError(f"the workflow ended as {status.status}")
+
+
+def _results(steps: Iterable[StepInfo]) -> list[pb.StageResult]:
+    """Of all stages that ended well."""
+    return [
+        pb.StageResult.FromString(step["output"])
+        for step in steps
+        if step["function_name"] in _STEP_NAMES and isinstance(step["output"], bytes)
+    ]
+
+
+def _kept(steps: Iterable[StepInfo]) -> list[pb.StageResult]:
+    """The results that count: a stage that was done again takes the place of all from there on."""
+    kept: list[pb.StageResult] = []
+    for result in _results(steps):
+        kept = [*(earlier for earlier in kept if earlier.stage < result.stage), result]
+    return kept
+
+
+def _versions(steps: Sequence[StepInfo]) -> Mapping[str, str]:
+    """What the job uses: the versions that it began with, or the stable ones if it was begun again with those."""
+    chosen = [step["output"] for step in steps if step["function_name"] == VERSIONS_STEP and step["output"]]
+    if not chosen:
+        return {}
+    choice = Choice.from_json(chosen[0])
+    names = [step["function_name"] for step in steps]
+    again = choice.candidate and names.count(stage_word(MODELS[choice.candidate][0])) > 1
+    return {model: version for model, version in (choice.all_stable if again else choice).versions.items() if version}
 
 
 def _latest_plan(stages: Sequence[pb.StageResult]) -> str:

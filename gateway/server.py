@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from dbos import DBOS
-from google.longrunning import operations_pb2_grpc
+from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
 from gateway import demand, package_job
 from gateway.artifacts import ArtifactStore
+from gateway.model_service import ModelService
+from gateway.models import REFINEMENT, TEXTURE, VLM
 from gateway.operations import OperationsService
 from gateway.package_worker import PackageWorker
-from gateway.peers import RefinementPeer, VlmPeer
+from gateway.peers import PeerVersions, RefinementPeer, VlmPeer
 from gateway.reconstructions import Reconstructions
+from gateway.releases.controller import Controller
+from gateway.releases.controls import model_controls
+from gateway.releases.gate import Limits
+from gateway.releases.jobs import Versions
+from gateway.releases.store import ReleaseStore
+from gateway.replicas import Replicas, StaticReplicas
 from gateway.service import ReconstructionService
 from gateway.settings import Settings
-from gateway.stages import texture
 from gateway.stages.work import Services
 from gateway.takeover import Presence, presence
 from gateway.triton import TritonModels
 from gateway.workflow import POLL_SECONDS, QUEUE, dbos_config, register
 from serving.logging import configure
 from serving.server import Register, ServerOptions, running, stop_signal
+from spark.v1 import model_service_pb2
 from spark.v1 import reconstruction_service_pb2 as pb
-from spark.v1 import reconstruction_service_pb2_grpc
+from spark.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from spark.v1.reconstruction_service_pb2_grpc import add_ReconstructionServiceServicer_to_server
 
 MAX_MESSAGE_BYTES = 24 * 1024 * 1024
 """An upload of 16 MiB and the rest of its request."""
 
 RECONSTRUCTION_SERVICE = pb.DESCRIPTOR.services_by_name["ReconstructionService"].full_name
+MODEL_SERVICE = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 OPERATIONS_SERVICE = "google.longrunning.Operations"
 
 LOOK_SECONDS = 5.0
@@ -42,7 +53,7 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
-    """The gateway's services by name; while the context is open, queued reconstructions are worked on.
+    """The gateway's services by name, with the operators'; while it is open, queued reconstructions are worked on.
 
     Workflows run on the event loop that this is entered in. Leaving it abandons the work at hand, which goes on at the
     next start, or at another replica.
@@ -58,23 +69,27 @@ async def gateway(settings: Settings) -> AsyncIterator[dict[str, Register]]:
 async def _at_work(settings: Settings, replica: Presence | None) -> AsyncIterator[dict[str, Register]]:
     settings.data_folder.mkdir(parents=True, exist_ok=True)
     store = ArtifactStore.open(settings.resolved_store_url)
-    services = Services(
-        settings=settings,
-        vlm=VlmPeer(settings.vlm_address, settings.peer_identity),
-        triton=TritonModels(
-            settings.resolved_part_dit_address,
-            settings.triton_shared_memory,
-            settings.triton_repository,
-            elsewhere={texture.MODEL: settings.resolved_texture_address},
-            identity=settings.peer_identity,
-        ),
-        refinement=RefinementPeer(settings.refinement_address, settings.peer_identity),
-        package=PackageWorker(package_job.__name__),
+    replicas, identity = find_replicas(settings.replicas), settings.peer_identity
+    releases = ReleaseStore(settings.resolved_database_url)
+    vlm = PeerVersions(VlmPeer, replicas, identity)
+    refinement = PeerVersions(RefinementPeer, replicas, identity)
+    triton = TritonModels(
+        settings.resolved_part_dit_address,
+        settings.triton_shared_memory,
+        settings.triton_repository,
+        elsewhere={TEXTURE: settings.resolved_texture_address},
+        replicas=replicas,
+        identity=identity,
     )
+    first = {VLM: settings.vlm_address, REFINEMENT: settings.refinement_address}
+    versions = Versions(releases, triton, first, vlm, refinement)
+    package = PackageWorker(package_job.__name__)
+    services = Services(settings, vlm, triton, refinement, package, versions)
     DBOS(config=dbos_config(settings))
     reconstruct = register(services, store)
     DBOS.launch()
-    looking = asyncio.create_task(_look_around([demand.count, *([replica.take_over] if replica else [])]))
+    looks = _look_around([demand.count, *([replica.take_over] if replica else [])])
+    background = [asyncio.create_task(looks)]
     try:
         await DBOS.register_queue_async(
             QUEUE,
@@ -83,19 +98,34 @@ async def _at_work(settings: Settings, replica: Presence | None) -> AsyncIterato
             on_conflict="always_update",
         )
         reconstructions = Reconstructions(reconstruct, store, settings.max_queued)
-        api = ReconstructionService(reconstructions, store, services.triton)
+        api = ReconstructionService(reconstructions, store, versions)
         operations = OperationsService(reconstructions)
+        limits = Limits(min_jobs=settings.release_min_jobs)
+        controls = model_controls(triton, vlm, refinement, versions)
+        controller = Controller(releases, controls, reconstructions.held_versions, limits, settings.release_seconds)
+        models = ModelService(controller)
+        background.append(asyncio.create_task(controller.run()))
         yield {
-            RECONSTRUCTION_SERVICE: lambda server: (
-                reconstruction_service_pb2_grpc.add_ReconstructionServiceServicer_to_server(api, server)
-            ),
-            OPERATIONS_SERVICE: lambda server: operations_pb2_grpc.add_OperationsServicer_to_server(operations, server),
+            RECONSTRUCTION_SERVICE: partial(add_ReconstructionServiceServicer_to_server, api),
+            OPERATIONS_SERVICE: partial(add_OperationsServicer_to_server, operations),
+            MODEL_SERVICE: partial(add_ModelServiceServicer_to_server, models),
         }
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         await services.close()
+        releases.close()
+
+
+def find_replicas(by: str) -> Replicas:
+    """Who knows the replicas behind an address: `addresses` themselves, or the Kubernetes API."""
+    if by == "addresses":
+        return StaticReplicas()
+    from gateway.cluster import KubernetesReplicas  # its library takes a second to import
+
+    return KubernetesReplicas.in_cluster()
 
 
 async def _look_around(looks: Sequence[Callable[[], Awaitable[None]]]) -> None:
@@ -120,8 +150,15 @@ async def main() -> None:
         identity=settings.identity,
         health_port=settings.health_port,
     )
+    admin = ServerOptions(address=settings.admin_address, grace_seconds=settings.grace_seconds)
     stop = stop_signal()
-    async with gateway(settings) as services, running(services, options):
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(gateway(settings))
+        if settings.admin_address != settings.address:
+            models = {MODEL_SERVICE: services.pop(MODEL_SERVICE)}
+            if settings.admin_address:
+                await stack.enter_async_context(running(models, admin))
+        await stack.enter_async_context(running(services, options))
         await stop.wait()
 
 

@@ -17,8 +17,8 @@ from gateway.operations import operation_of
 from gateway.pages import DEFAULT_SIZE, Cursor
 from gateway.plans import TEMPLATE, check_plan
 from gateway.reconstructions import Reconstructions
+from gateway.releases.jobs import Versions
 from gateway.stages.work import INPUT_PATH
-from gateway.triton import TritonModels
 from spark.v1 import reconstruction_service_pb2 as pb
 from spark.v1 import reconstruction_service_pb2_grpc
 
@@ -28,10 +28,10 @@ PREFIX = "reconstructions/"
 class ReconstructionService(reconstruction_service_pb2_grpc.ReconstructionServiceServicer):
     """`spark.v1.ReconstructionService`; errors are raised and become statuses in the interceptor."""
 
-    def __init__(self, reconstructions: Reconstructions, store: ArtifactStore, triton: TritonModels) -> None:
+    def __init__(self, reconstructions: Reconstructions, store: ArtifactStore, versions: Versions) -> None:
         self._reconstructions = reconstructions
         self._store = store
-        self._triton = triton
+        self._versions = versions
         self._decoding = asyncio.Semaphore(1)
         """A 64-megapixel upload takes 200 MB to decode: one at a time."""
 
@@ -40,7 +40,8 @@ class ReconstructionService(reconstruction_service_pb2_grpc.ReconstructionServic
     ) -> operations_pb2.Operation:
         if request.options.HasField("template"):
             check_plan(request.options.template, TEMPLATE)
-        await check_pins(request.options.model_versions, self._triton)
+        pins = request.options.model_versions
+        check_pins(pins, {model: await self._versions.served(model) for model in pins})
         async with self._decoding:
             image = await asyncio.to_thread(images.normalise, request.image)
         if request.validate_only:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -18,6 +18,8 @@ class Settings(TlsSettings):
 
     address: str = "127.0.0.1:50050"
     """Where the public API listens."""
+    admin_address: str = ""
+    """Where ModelService listens, for operators; the same as `address` for beside the public API, empty for nowhere."""
     metrics_port: int | None = None
     """Where Prometheus reads; None for nowhere."""
     log_level: str = "INFO"
@@ -31,6 +33,8 @@ class Settings(TlsSettings):
     executor_id: str = "gateway-0"
     """Stable name of this replica: after a crash it takes up again what it had begun under this name."""
 
+    replicas: Literal["addresses", "kubernetes"] = "addresses"
+    """Whether each of the next five names replicas, with commas, or a Kubernetes service whose endpoints they are."""
     vlm_address: str = "127.0.0.1:50051"
     triton_address: str = "127.0.0.1:8001"
     """Triton, of the models that the next two do not place elsewhere."""
@@ -63,6 +67,10 @@ class Settings(TlsSettings):
     """Longest time one try of a stage may take [s]."""
     guidance_scale: Annotated[float, Field(ge=1)] = 1.0
     """Classifier-free guidance of part_dit; 1 is none, takes half the time, and is no worse on the compact weights."""
+    release_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Pause between two looks at the versions at release and at the replicas [s]."""
+    release_min_jobs: Annotated[int, Field(ge=1)] = 20
+    """Jobs of each version before a version at release is called ready."""
     grace_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long calls in flight may go on after SIGTERM [s]; work goes on at the next start."""
 

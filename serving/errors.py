@@ -10,6 +10,9 @@ SparkError                   code                  reason
 ├── RequestIdReused          ALREADY_EXISTS        REQUEST_ID_REUSED      same request_id, other content
 ├── NotFinished              FAILED_PRECONDITION   NOT_FINISHED           the reconstruction is still at work
 ├── ModelNotReady            FAILED_PRECONDITION   MODEL_NOT_READY        a model has no weights loaded
+├── ReleaseConflict          FAILED_PRECONDITION   RELEASE_CONFLICT       the model's release does not allow this now
+├── VersionRefused           FAILED_PRECONDITION   VERSION_REFUSED        a new version failed its checks
+├── ClusterForbidden         FAILED_PRECONDITION   CLUSTER_FORBIDDEN      Kubernetes denies what the gateway needs
 ├── StageFailed              FAILED_PRECONDITION   STAGE_FAILED           a stage found no acceptable result
 │   ├── EmptyPart            FAILED_PRECONDITION   PART_EMPTY             a part came out without a surface
 │   ├── DoubtfulJoints       FAILED_PRECONDITION   JOINTS_DOUBTFUL        joints are less sure than demanded
@@ -94,6 +97,22 @@ class Reason(StrEnum):
         "MODEL_NOT_READY",
         grpc.StatusCode.FAILED_PRECONDITION,
         "A model has no weights loaded; metadata `model` names it.",
+    )
+    RELEASE_CONFLICT = (
+        "RELEASE_CONFLICT",
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "Another version of the model is at release, none is, or its verdict is not READY; metadata `phase` tells.",
+    )
+    VERSION_REFUSED = (
+        "VERSION_REFUSED",
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "A new version failed a check, and the stable one serves on; metadata `check` is `load`, `contract` or "
+        "`golden`, and `replica` says where.",
+    )
+    CLUSTER_FORBIDDEN = (
+        "CLUSTER_FORBIDDEN",
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "The Kubernetes API denies what the gateway needs to find its model servers; see its role.",
     )
     STAGE_FAILED = (
         "STAGE_FAILED",
@@ -240,6 +259,24 @@ class ModelNotReady(SparkError):
     """A model has no weights loaded; say which in metadata `model`."""
 
     reason = Reason.MODEL_NOT_READY
+
+
+class ReleaseConflict(SparkError):
+    """The state of a model's release does not allow what was asked; say it in metadata `phase`."""
+
+    reason = Reason.RELEASE_CONFLICT
+
+
+class VersionRefused(SparkError):
+    """A new version failed a check; say which in metadata `check`, and where in `replica`."""
+
+    reason = Reason.VERSION_REFUSED
+
+
+class ClusterForbidden(SparkError):
+    """The Kubernetes API denies a request of ours."""
+
+    reason = Reason.CLUSTER_FORBIDDEN
 
 
 class StageFailed(SparkError):

@@ -10,6 +10,7 @@ import typer
 from training.curves import draw
 from training.draw import Split
 from training.evaluate import main as evaluate
+from training.golden import golden as write_golden
 from training.preview import contact_sheet, sample_images
 
 EXAMPLE_SEEDS = {
@@ -40,6 +41,13 @@ def preview(
 def examples(output: Annotated[Path, typer.Option("-o", "--output")] = Path("examples")) -> None:
     """Write one sample photograph a category from the validation split."""
     sample_images(output, EXAMPLE_SEEDS)
+    typer.echo(output)
+
+
+@app.command()
+def golden(output: Annotated[Path, typer.Option("-o", "--output")] = Path("gateway/releases/golden")) -> None:
+    """Write the object by which the gateway checks new versions of its models."""
+    write_golden(output)
     typer.echo(output)
 
 

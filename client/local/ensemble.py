@@ -132,6 +132,7 @@ class Ensemble:
             "SPARK_VLM_EDITOR_FOLDER": str(self.models / "vlm/compact-edit"),
             "SPARK_REFINEMENT_ADDRESS": where["refinement"],
             "SPARK_GATEWAY_ADDRESS": where["gateway"],
+            "SPARK_GATEWAY_ADMIN_ADDRESS": where["gateway"],
             "SPARK_GATEWAY_DATA_FOLDER": str(data),
             "SPARK_GATEWAY_VLM_ADDRESS": where["vlm"],
             "SPARK_GATEWAY_TRITON_ADDRESS": where["triton"],

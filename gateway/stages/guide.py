@@ -24,7 +24,7 @@ async def run(work: Work) -> Outcome:
     """
     image, plan = await work.read(INPUT_PATH), await work.plan()
     message = plan_to_proto(plan)
-    vlm, timeout, seed = work.services.vlm, work.settings.stage_timeout_seconds, work.options.seed
+    vlm, timeout, seed = await work.vlm(), work.settings.stage_timeout_seconds, work.options.seed
 
     references = await vlm.call(
         vlm.stub.GeneratePartReferences(

@@ -20,7 +20,7 @@ async def run(work: Work) -> Outcome:
     request = vlm_service_pb2.PlanArticulationRequest(
         image=await work.read(INPUT_PATH), part_hints=work.options.part_hints, seed=work.options.seed
     )
-    vlm = work.services.vlm
+    vlm = await work.vlm()
     answer = await vlm.call(vlm.stub.PlanArticulation(request, timeout=work.settings.stage_timeout_seconds))
     return await _planned(work, check_plan(answer.plan), [answer.model])
 

@@ -77,7 +77,7 @@ async def _result(work: Work, request: rpb.RefineArticulationRequest, seconds: f
     request.time_budget.FromNanoseconds(int(TIME_SHARE * seconds * 1e9))
     result: rpb.RefinementResult | None = None
     reported = time.monotonic()
-    peer = work.services.refinement
+    peer = await work.refinement()
     async for message in peer.stream(peer.stub.RefineArticulation(request, timeout=seconds)):
         if message.WhichOneof("event") == "result":
             result = message.result

@@ -10,6 +10,7 @@ from articulation.plan import Plan
 from articulation.typing import AnyArray
 from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, write_glb
+from gateway.models import PART_DIT
 from gateway.plans import PATH, plan_to_json, without_parts
 from gateway.quality import preset
 from gateway.stages import guide
@@ -17,7 +18,7 @@ from gateway.stages.work import Outcome, Work
 from serving.errors import StageFailed
 from spark.v1 import reconstruction_service_pb2 as pb
 
-MODEL = "part_dit"
+MODEL = PART_DIT
 OUTPUTS = ("vertices", "faces", "vertex_offsets", "face_offsets")
 
 
@@ -65,9 +66,7 @@ async def run(work: Work) -> Outcome:
     plan = await work.plan()
     object_image, part_images = await images(work, plan)
     inputs = tensors(plan, object_image, part_images, work.options, work.settings.guidance_scale)
-    outputs, model = await work.services.triton.infer(
-        MODEL, work.options.model_versions.get(MODEL, ""), inputs, OUTPUTS, work.settings.stage_timeout_seconds
-    )
+    outputs, model = await work.infer(MODEL, inputs, OUTPUTS)
     meshes = PackedMeshes(**outputs)
     if len(meshes) != len(plan.parts) or not np.isfinite(meshes.vertices).all():
         raise StageFailed(

@@ -6,14 +6,18 @@ import asyncio
 
 import numpy as np
 
+from articulation.plan import Plan
+from articulation.typing import AnyArray
 from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, read_glb, write_glb
+from gateway.models import TEXTURE
 from gateway.package.clean import lighter
 from gateway.quality import preset
 from gateway.stages import shape
 from gateway.stages.work import INPUT_PATH, Outcome, Work
+from spark.v1 import reconstruction_service_pb2 as pb
 
-MODEL = "texture"
+MODEL = TEXTURE
 DETAIL = 0.001
 """Extraction covers flat sides with thousands of faces; those that say less than this [model units] are merged."""
 OUTPUTS = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets", "uvs", "textures")
@@ -23,14 +27,16 @@ def mesh_path(name: str) -> str:
     return f"texture/parts/{name}.glb"
 
 
-async def run(work: Work) -> Outcome:
-    """Write one textured `texture/parts/NAME.glb` a part, in model space."""
-    plan = await work.plan()
-    photograph = await asyncio.to_thread(read_rgb, await work.read(INPUT_PATH))
-    object_image, part_images = await shape.images(work, plan)
-    files = [await work.read(shape.mesh_path(part.name)) for part in plan.parts]
-    meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [lighter(*read_glb(data), DETAIL) for data in files]))
-    tensors = {
+def tensors(
+    plan: Plan,
+    meshes: PackedMeshes,
+    photograph: AnyArray,
+    object_image: AnyArray,
+    part_images: AnyArray,
+    options: pb.ReconstructionOptions,
+) -> dict[str, AnyArray]:
+    """The model's inputs, as `docs/tensors.md` lists them."""
+    return {
         "vertices": meshes.vertices,
         "faces": meshes.faces,
         "vertex_offsets": meshes.vertex_offsets,
@@ -39,12 +45,20 @@ async def run(work: Work) -> Outcome:
         "object_image": object_image,
         "part_images": part_images,
         "camera": plan.camera.to_array().astype(np.float32),
-        "texture_size": np.array([preset(work.options.quality).texture_size], np.int32),
-        "seed": np.array([work.options.seed], np.int64),
+        "texture_size": np.array([preset(options.quality).texture_size], np.int32),
+        "seed": np.array([options.seed], np.int64),
     }
-    outputs, model = await work.services.triton.infer(
-        MODEL, work.options.model_versions.get(MODEL, ""), tensors, OUTPUTS, work.settings.stage_timeout_seconds
-    )
+
+
+async def run(work: Work) -> Outcome:
+    """Write one textured `texture/parts/NAME.glb` a part, in model space."""
+    plan = await work.plan()
+    photograph = await asyncio.to_thread(read_rgb, await work.read(INPUT_PATH))
+    object_image, part_images = await shape.images(work, plan)
+    files = [await work.read(shape.mesh_path(part.name)) for part in plan.parts]
+    meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [lighter(*read_glb(data), DETAIL) for data in files]))
+    inputs = tensors(plan, meshes, photograph, object_image, part_images, work.options)
+    outputs, model = await work.infer(MODEL, inputs, OUTPUTS)
     textured = PackedMeshes(*(outputs[name] for name in OUTPUTS[:4]))
     artifacts = []
     for index, part in enumerate(plan.parts):

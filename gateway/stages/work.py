@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from articulation.plan import Plan
+from articulation.typing import AnyArray
 from gateway.artifacts import Session
+from gateway.models import REFINEMENT, VLM
 from gateway.package_worker import PackageWorker
-from gateway.peers import RefinementPeer, VlmPeer
+from gateway.peers import PeerVersions, RefinementPeer, VlmPeer
 from gateway.plans import PATH, plan_from_json
+from gateway.releases.jobs import Versions
 from gateway.settings import Settings
 from gateway.triton import TritonModels
 from spark.v1 import model_pb2
@@ -33,10 +36,11 @@ class Services:
     """
 
     settings: Settings
-    vlm: VlmPeer
+    vlm: PeerVersions[VlmPeer]
     triton: TritonModels
-    refinement: RefinementPeer
+    refinement: PeerVersions[RefinementPeer]
     package: PackageWorker
+    versions: Versions
     at_work: set[asyncio.Task[object]] = field(default_factory=set)
 
     async def close(self) -> None:
@@ -66,6 +70,7 @@ class Work:
     Attributes:
         name: "reconstructions/{id}".
         options: what the caller asked for.
+        versions: the job's version of each model.
         files: artifact path to digest, over the input and all earlier stages; a later stage's file replaces an earlier
             one of the same path.
         earlier: results of the earlier stages.
@@ -76,6 +81,7 @@ class Work:
 
     name: str
     options: pb.ReconstructionOptions
+    versions: Mapping[str, str]
     files: Mapping[str, str]
     earlier: tuple[pb.StageResult, ...]
     session: Session
@@ -85,6 +91,21 @@ class Work:
     @property
     def settings(self) -> Settings:
         return self.services.settings
+
+    async def vlm(self) -> VlmPeer:
+        """The VLM service, of the job's version."""
+        return await self.services.versions.vlm(self.versions[VLM])
+
+    async def refinement(self) -> RefinementPeer:
+        """The refinement service, of the job's version."""
+        return await self.services.versions.refinement(self.versions[REFINEMENT])
+
+    async def infer(
+        self, model: str, tensors: Mapping[str, AnyArray], outputs: Sequence[str]
+    ) -> tuple[dict[str, AnyArray], model_pb2.ModelVersion]:
+        """Run a model on Triton, of the job's version; as `TritonModels.infer`."""
+        version = await self.services.versions.on_triton(model, self.versions[model])
+        return await self.services.triton.infer(model, version, tensors, outputs, self.settings.stage_timeout_seconds)
 
     async def read(self, path: str) -> bytes:
         """The bytes of an earlier stage's file."""

@@ -93,8 +93,10 @@ async def test_every_byte_reaches_the_model(models: TritonModels) -> None:
     assert not list(Path("/dev/shm").glob(f"spark_{os.getpid()}_*"))
 
 
-async def test_a_region_still_in_use_is_unmapped_later(models: TritonModels, monkeypatch: pytest.MonkeyPatch) -> None:
-    (client,) = models._clients.values()
+async def test_a_region_still_in_use_is_unmapped_later(
+    models: TritonModels, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = models.client(address, "part_dit")
     unregister, refusals = client.unregister_system_shared_memory, iter(range(2))
 
     async def in_use_twice(region: str) -> None:
@@ -109,7 +111,8 @@ async def test_a_region_still_in_use_is_unmapped_later(models: TritonModels, mon
 
 
 async def test_only_what_is_loaded_is_served(models: TritonModels) -> None:
-    assert await models.served() == {"part_dit": ["1"]}
+    assert await models.served("part_dit") == ["1"]
+    assert await models.served("texture") == []
 
 
 @pytest.mark.parametrize(("name", "version"), [("part_dit", "7"), ("texture", ""), ("nobody", "")])
@@ -124,6 +127,6 @@ async def test_a_killed_server_is_unavailable(repository: Path) -> None:
     with pytest.raises(Unavailable):
         await models.infer("part_dit", "", tensors(), shape.OUTPUTS, 20)
     with pytest.raises(Unavailable):
-        await models.served()
+        await models.served("part_dit")
     await models.close()
     assert not list(Path("/dev/shm").glob(f"spark_{os.getpid()}_*"))

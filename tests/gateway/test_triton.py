@@ -87,9 +87,29 @@ async def test_a_model_with_a_server_of_its_own_is_asked_there(toys: ToyServices
 
 
 async def test_a_server_that_is_gone_is_not_taken_for_one_without_models(toys: ToyServices) -> None:
-    both = TritonModels(
-        f"127.0.0.1:{free_port()}", use_shared_memory=False, repository=None, elsewhere={"texture": toys.triton.address}
-    )
+    gone = TritonModels(f"127.0.0.1:{free_port()}", use_shared_memory=False, repository=None)
     with pytest.raises(Unavailable):
-        await both.served()
-    await both.close()
+        await gone.served("part_dit")
+    await gone.close()
+
+
+async def test_calls_go_past_a_replica_that_is_gone(toys: ToyServices) -> None:
+    address = f"127.0.0.1:{free_port()},{toys.triton.address}"
+    models = TritonModels(address, use_shared_memory=False, repository=None)
+    for _ in range(4):
+        _, model = await models.infer("part_dit", "1", tensors(8), shape.OUTPUTS, TIMEOUT)
+        assert model.version == "1"
+    assert await models.served("part_dit") == ["1", "2"]
+    with pytest.raises(Unavailable):  # the one that is gone may have it
+        await models.infer("part_dit", "9", tensors(8), shape.OUTPUTS, TIMEOUT)
+    await models.close()
+
+
+async def test_replicas_take_turns(toys: ToyServices) -> None:
+    async with ToyServices() as others:
+        address = f"{toys.triton.address},{others.triton.address}"
+        models = TritonModels(address, use_shared_memory=False, repository=None)
+        for _ in range(4):
+            await models.infer("part_dit", "1", tensors(8), shape.OUTPUTS, TIMEOUT)
+        assert toys.board.calls["part_dit"] == others.board.calls["part_dit"] == 2
+        await models.close()

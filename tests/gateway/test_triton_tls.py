@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 from chart import main_container, rendered, workloads
+from pods import Pods
 from triton_server import triton_server
 
 from gateway.triton import TritonModels
@@ -16,7 +17,7 @@ from serving.tls import Identity
 @pytest.mark.timeout(600)
 async def test_only_callers_with_a_certificate_are_answered(tmp_path: Path) -> None:
     authority = trustme.CA()
-    leaf = authority.issue_cert("127.0.0.1", "localhost")
+    leaf = authority.issue_cert("127.0.0.1", "localhost", "spark-part-dit")
     (tmp_path / "tls.crt").write_bytes(leaf.cert_chain_pems[0].bytes())
     (tmp_path / "tls.key").write_bytes(leaf.private_key_pem.bytes())
     (tmp_path / "ca.crt").write_bytes(authority.cert_pem.bytes())
@@ -33,8 +34,16 @@ async def test_only_callers_with_a_certificate_are_answered(tmp_path: Path) -> N
         for identity in (None, Identity(None, None, Path(ca))):
             stranger = TritonModels(server.address, False, None, identity=identity)
             with pytest.raises(Unavailable):
-                await stranger.served()
+                await stranger.served("part_dit")
             await stranger.close()
-        known = TritonModels(server.address, False, None, identity=Identity(Path(certificate), Path(key), Path(ca)))
-        assert await known.served() == {}
+        own = Identity(Path(certificate), Path(key), Path(ca))
+        known = TritonModels(server.address, False, None, identity=own)
+        assert await known.served("part_dit") == []
         await known.close()
+        pod = TritonModels("spark-part-dit:8001", False, None, replicas=Pods(server.address), identity=own)
+        assert await pod.served("part_dit") == []
+        await pod.close()
+        other = TritonModels("spark-other:8001", False, None, replicas=Pods(server.address), identity=own)
+        with pytest.raises(Unavailable):
+            await other.served("part_dit")
+        await other.close()

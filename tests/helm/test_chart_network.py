@@ -58,12 +58,21 @@ def service_of(case: str, caller: str, address: str) -> Arrow:
 def arrows(case: str) -> set[Arrow]:
     """Who calls whom, by the variables that the gateway and the vlm server are given."""
     variables = environment(workloads(rendered(case))["gateway"])
-    own = "SPARK_GATEWAY_ADDRESS"
-    addresses = [value for key, value in variables.items() if key.endswith("_ADDRESS") and key != own]
+    own = {"SPARK_GATEWAY_ADDRESS", "SPARK_GATEWAY_ADMIN_ADDRESS"}
+    addresses = [value for key, value in variables.items() if key.endswith("_ADDRESS") and key not in own]
     found = {service_of(case, "gateway", address) for address in addresses}
     if url := environment(workloads(rendered(case))["vlm"]).get("SPARK_VLM_PLAN_SERVER"):
         found.add(service_of(case, "vlm", str(urlsplit(url).netloc)))
     return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_model_releases_are_for_those_who_may_forward_a_port(case: str) -> None:
+    address = environment(workloads(rendered(case))["gateway"])["SPARK_GATEWAY_ADMIN_ADDRESS"]
+    host, _, port = address.partition(":")
+    assert host == "127.0.0.1"
+    services = of_kind(rendered(case), "Service")
+    assert int(port) not in {one["port"] for service in services for one in service["spec"]["ports"]}
 
 
 def test_the_gateway_is_told_where_every_service_is_that_its_settings_name() -> None:

@@ -7,6 +7,7 @@ import pytest
 from chart import (
     CASES,
     COMPONENTS,
+    NAMESPACE,
     PROFILES,
     VERSIONS,
     components,
@@ -39,7 +40,7 @@ def test_no_container_has_rights(case: str, name: str) -> None:
     context = pod(one)["securityContext"]
     assert context["runAsNonRoot"] and context["runAsUser"] > 0
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert pod(one)["automountServiceAccountToken"] is False
+    assert pod(one)["automountServiceAccountToken"] is (name == "gateway")
     for container in containers(one):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -111,9 +112,20 @@ def test_what_talks_through_it_has_shared_memory_within_its_memory_limit(case: s
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_accounts_have_no_rights_and_each_server_its_own(case: str) -> None:
+def test_the_gateway_may_see_endpoints_and_nobody_has_another_right(case: str) -> None:
     objects = rendered(case)
-    assert of_kind(objects, "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding") == []
+    (role,), (binding,) = of_kind(objects, "Role"), of_kind(objects, "RoleBinding")
+    endpoints = {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}
+    assert role["rules"] == [endpoints]  # what gateway/cluster.py asks for
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    gateway = pod(workloads(objects)["gateway"])["serviceAccountName"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": gateway, "namespace": NAMESPACE}]
+    assert of_kind(objects, "ClusterRole", "ClusterRoleBinding") == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_server_has_an_account_of_its_own(case: str) -> None:
+    objects = rendered(case)
     accounts = {one["metadata"]["name"] for one in of_kind(objects, "ServiceAccount")}
     used = [pod(one)["serviceAccountName"] for one in workloads(objects).values()]
     assert sorted(used) == sorted(accounts)

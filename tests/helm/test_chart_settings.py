@@ -18,7 +18,8 @@ SET_BY_THE_CHART = {
     "gateway": TLS | {
         "peer_ca", "peer_certificate", "peer_key",
         "address", "metrics_port", "data_folder", "database_url", "store_url", "executor_id", "vlm_address",
-        "part_dit_address", "texture_address", "refinement_address", "triton_shared_memory",
+        "part_dit_address", "texture_address", "refinement_address", "triton_shared_memory", "admin_address",
+        "replicas",
     },
     "vlm": TLS | {
         "address", "metrics_port", "plan_folder", "editor_folder", "device",

@@ -22,8 +22,8 @@ from gateway.settings import Settings
 from serving.errors import SparkError
 from serving.server import ServerOptions, running
 from serving.status import from_status
+from spark.v1 import model_service_pb2_grpc, reconstruction_service_pb2_grpc
 from spark.v1 import reconstruction_service_pb2 as pb
-from spark.v1 import reconstruction_service_pb2_grpc
 
 DONE = (pb.RECONSTRUCTION_STATE_SUCCEEDED, pb.RECONSTRUCTION_STATE_FAILED, pb.RECONSTRUCTION_STATE_CANCELLED)
 
@@ -36,6 +36,7 @@ class Api:
         self.address = address
         self.service = reconstruction_service_pb2_grpc.ReconstructionServiceStub(channel)
         self.operations = operations_pb2_grpc.OperationsStub(channel)
+        self.models = model_service_pb2_grpc.ModelServiceStub(channel)
 
     async def create(self, image: bytes | None = None, request_id: str = "", validate_only: bool = False, **options):
         """Start a reconstruction of a picture, up to the refine stage unless `last_stage` says otherwise."""
@@ -69,6 +70,14 @@ class Api:
     async def download(self, digest: str, offset: int = 0) -> bytes:
         request = pb.DownloadArtifactRequest(digest=digest, offset=offset)
         return b"".join([piece.data async for piece in self.service.DownloadArtifact(request)])
+
+
+async def healthy_channel(address: str) -> grpc.aio.Channel:
+    """A connection to a server, once that says that it serves."""
+    channel = grpc.aio.insecure_channel(address)
+    request = health_pb2.HealthCheckRequest()
+    await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=300)
+    return channel
 
 
 def resource(operation: ops.Operation) -> str:
@@ -135,10 +144,7 @@ class GatewayProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway.server", env=self._environment
         )
-        channel = grpc.aio.insecure_channel(self.address)
-        request = health_pb2.HealthCheckRequest()
-        await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=300)
-        return Api(channel, self.address)
+        return Api(await healthy_channel(self.address), self.address)
 
     async def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the process; its exit code, 0 for one that was never started."""

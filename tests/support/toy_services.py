@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import trimesh
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from PIL import Image, ImageDraw
 from tritonclient.grpc import service_pb2 as kserve
 from tritonclient.grpc import service_pb2_grpc as kserve_grpc
@@ -57,6 +58,8 @@ class Switchboard:
         refinement_warning: what refinement warns of; nothing while empty.
         refinement_error: what refinement answers with.
         time_budget: what refinement was given last [s].
+        broken: the VLM answers with no part images.
+        doorless: the VLM plans a body alone.
     """
 
     def __init__(self) -> None:
@@ -67,6 +70,8 @@ class Switchboard:
         self.refinement_warning = ""
         self.refinement_error: SparkError | None = None
         self.time_budget = 0.0
+        self.broken = False
+        self.doorless = False
         self.cancelled: Counter[str] = Counter()
 
     def hold(self, name: str) -> asyncio.Event:
@@ -161,6 +166,8 @@ class ToyVlm(vgrpc.VlmServiceServicer):
             camera=apb.Camera(azimuth=a, elevation=e, distance=r, fov=fov, shift_u=u, shift_v=v),
             confidence=0.3 if "unsure" in words else 0.8,
         )
+        if self.board.doorless:
+            del plan.parts[1:]
         for part in plan.parts:
             part.caption = "without surface" if f"empty {part.name}" in words else f"a {part.label}"
         return vpb.PlanArticulationResponse(plan=plan, model=MODEL)
@@ -170,7 +177,7 @@ class ToyVlm(vgrpc.VlmServiceServicer):
         pixels = _pixels(request.image)
         colour = pixels[(pixels < 250).any(-1)].mean(0)
         images = []
-        for part in request.plan.parts:
+        for part in [] if self.board.broken else request.plan.parts:
             canvas = np.full_like(pixels, 255)
             if part.caption != "without surface":
                 canvas[100:-100, 100:-100] = colour
@@ -327,6 +334,9 @@ class ToyServer:
             interceptors=[SparkInterceptor()], options=[("grpc.max_receive_message_length", 256 << 20)]
         )
         self._register(self._server)
+        checks = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
+        await checks.set("", health_pb2.HealthCheckResponse.SERVING)
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()
 

@@ -1,5 +1,5 @@
-{{/* Where a component connects to: the gateway to model servers and its stores, vlm to vLLM and to the server of the
-      image-editing model, init containers to weights. */}}
+{{/* Where a component connects to: the gateway to model servers, the cluster's API and its stores, vlm to vLLM and to the
+      server of the image-editing model, init containers to weights. */}}
 
 {{- define "spark.egress" -}}
 {{- $root := .root -}}
@@ -19,6 +19,7 @@
           {{- include "spark.selector" $server | nindent 10 }}
 {{- end }}
 {{- if $gateway }}
+{{ include "spark.egressTo" $policy.kubernetes }}
 {{- if $root.Values.gateway.database.secret }}
 {{ include "spark.egressTo" $policy.database }}
 {{- end }}

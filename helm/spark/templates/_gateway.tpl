@@ -14,6 +14,11 @@ env:
     value: /tmp
   - name: SPARK_GATEWAY_ADDRESS
     value: 0.0.0.0:{{ include "spark.port" . }}
+  # On loopback: whoever may forward a port of the pod may release models.
+  - name: SPARK_GATEWAY_ADMIN_ADDRESS
+    value: 127.0.0.1:{{ include "spark.adminPort" . }}
+  - name: SPARK_GATEWAY_REPLICAS
+    value: kubernetes
   - name: SPARK_GATEWAY_METRICS_PORT
     value: {{ include "spark.metricsPort" . | quote }}
   - name: SPARK_GATEWAY_DATA_FOLDER
@@ -49,6 +54,7 @@ envFrom:
 {{- end }}
 ports:
   - {name: grpc, containerPort: {{ include "spark.port" . }}}
+  - {name: admin, containerPort: {{ include "spark.adminPort" . }}}
   - {name: metrics, containerPort: {{ include "spark.metricsPort" . }}}
   {{- include "spark.healthContainerPort" . | nindent 2 }}
 {{ include "spark.grpcProbes" . }}

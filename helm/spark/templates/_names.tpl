@@ -62,6 +62,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ get (dict "gateway" "50050" "vlm" "50051" "part_dit" "8001" "texture" "8001" "refinement" "50052" "vllm" "8000") .component }}
 {{- end }}
 
+{{- define "spark.adminPort" -}}
+50053
+{{- end }}
+
 {{- define "spark.metricsPort" -}}
 {{- if include "spark.isTriton" . }}8002{{ else if eq .component "vllm" }}{{ include "spark.port" . }}{{ else }}9090{{ end }}
 {{- end }}

@@ -12,7 +12,8 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "spark.name" . }}
-  automountServiceAccountToken: false
+  # The gateway finds the replicas of the model servers through the cluster's API.
+  automountServiceAccountToken: {{ eq .component "gateway" }}
   enableServiceLinks: false
   {{- with .root.Values.images.pullSecrets }}
   imagePullSecrets:

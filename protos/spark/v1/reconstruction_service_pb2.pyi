@@ -140,7 +140,14 @@ class StageResult(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[_model_pb2.ModelVersion, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Reconstruction(_message.Message):
-    __slots__ = ("name", "state", "options", "create_time", "end_time", "stages", "plan", "error", "warnings")
+    __slots__ = ("name", "state", "options", "create_time", "end_time", "stages", "plan", "error", "warnings", "model_versions")
+    class ModelVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +157,7 @@ class Reconstruction(_message.Message):
     PLAN_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ReconstructionState
     options: ReconstructionOptions
@@ -159,7 +167,8 @@ class Reconstruction(_message.Message):
     plan: _articulation_pb2.ArticulationPlan
     error: _status_pb2.Status
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReconstructionState, str]] = ..., options: _Optional[_Union[ReconstructionOptions, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageResult, _Mapping]]] = ..., plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    model_versions: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ReconstructionState, str]] = ..., options: _Optional[_Union[ReconstructionOptions, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageResult, _Mapping]]] = ..., plan: _Optional[_Union[_articulation_pb2.ArticulationPlan, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., model_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ReconstructionMetadata(_message.Message):
     __slots__ = ("reconstruction", "state", "stage", "progress")

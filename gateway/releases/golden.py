@@ -1,0 +1,154 @@
+"""Golden requests: one object whose answer is known, put to every replica of a new version.
+
+The object is a generated one, a body with a door that turns (`training/golden.py` draws it). Weights differ from
+version to version, and so do their answers in detail; what an answer must say of this object does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import trimesh
+
+from articulation.plan import Plan
+from articulation.typing import AnyArray
+from gateway.images import read_rgb
+from gateway.meshes import PackedMeshes, write_glb
+from gateway.plans import openings, plan_from_json
+from gateway.stages import shape, texture
+from spark.convert import plan_to_proto
+from spark.v1 import articulation_pb2 as apb
+from spark.v1 import reconstruction_service_pb2 as pb
+from spark.v1 import refinement_service_pb2 as rpb
+from spark.v1 import vlm_service_pb2 as vpb
+
+DRAFT = pb.ReconstructionOptions(quality=pb.QUALITY_DRAFT)
+BOX_TOLERANCE = 0.2
+"""How far a part's sides may lie from its box [model units]; the longest side of the object is 2."""
+COLOUR_TOLERANCE = 0.35
+"""How far the mean colour of a texture may be from the picture's, of [0, 1]."""
+AXIS_TOLERANCE = 0.35
+"""How far the door's axis may point from the true one [rad]."""
+
+
+@dataclass(frozen=True)
+class GoldenObject:
+    """The object and its pictures: as photographed, alone, each part alone, opened; PNG."""
+
+    plan: Plan
+    photograph: bytes
+    alone: bytes
+    parts: tuple[bytes, ...]
+    opened: bytes
+
+
+@cache
+def golden_object() -> GoldenObject:
+    folder = files("gateway.releases") / "golden"
+    plan = plan_from_json((folder / "plan.json").read_bytes())
+    photograph, alone, opened = ((folder / f"{name}.png").read_bytes() for name in ("photograph", "object", "open"))
+    parts = tuple((folder / f"part_{part.name}.png").read_bytes() for part in plan.parts)
+    return GoldenObject(plan, photograph, alone, parts, opened)
+
+
+def shape_request() -> dict[str, AnyArray]:
+    """Tensors for part_dit."""
+    golden = golden_object()
+    pictures = np.stack([read_rgb(data) for data in golden.parts])
+    return shape.tensors(golden.plan, read_rgb(golden.alone), pictures, DRAFT, guidance_scale=1.0)
+
+
+def shape_problem(outputs: dict[str, AnyArray]) -> str:
+    """What is wrong with part_dit's answer: every part must fill its box. Empty if nothing is."""
+    plan, meshes = golden_object().plan, PackedMeshes(**outputs)
+    if len(meshes) != len(plan.parts):
+        return f"{len(meshes)} meshes for {len(plan.parts)} parts"
+    for index, part in enumerate(plan.parts):
+        vertices, faces = meshes.part(index)
+        if not len(faces) or not np.isfinite(vertices).all():
+            return f"the {part.name} has no surface"
+        box = part.box.to_array()
+        sides = np.concatenate([box[:3] - box[3:], box[:3] + box[3:]])
+        off = float(np.abs(np.concatenate([vertices.min(0), vertices.max(0)]) - sides).max())
+        if off > BOX_TOLERANCE:
+            return f"the {part.name} is off its box by {off:.2f}"
+    return ""
+
+
+def texture_request() -> dict[str, AnyArray]:
+    """Tensors for texture: the parts as boxes."""
+    golden = golden_object()
+    meshes = PackedMeshes.pack([(mesh.vertices, mesh.faces) for mesh in _boxes(golden.plan)])
+    pictures = [read_rgb(data) for data in golden.parts]
+    return texture.tensors(
+        golden.plan, meshes, read_rgb(golden.photograph), read_rgb(golden.alone), np.stack(pictures), DRAFT
+    )
+
+
+def texture_problem(outputs: dict[str, AnyArray]) -> str:
+    """What is wrong with texture's answer: every part must have the colour of its picture."""
+    golden = golden_object()
+    textures, uvs = outputs["textures"], outputs["uvs"]
+    if len(textures) != len(golden.parts):
+        return f"{len(textures)} textures for {len(golden.parts)} parts"
+    if not len(uvs) or not ((uvs >= -1e-3) & (uvs <= 1 + 1e-3)).all():
+        return "texture coordinates outside of [0, 1]"
+    for part, picture, painted in zip(golden.plan.parts, golden.parts, textures, strict=True):
+        pixels = read_rgb(picture)
+        seen = pixels[(pixels < 250).any(-1)].mean(0)
+        covered = painted[painted.any(-1)]
+        off = float(np.abs((covered.mean(0) if len(covered) else np.zeros(3)) - seen).max()) / 255
+        if off > COLOUR_TOLERANCE:
+            return f"the {part.name} is off its colour by {off:.2f}"
+    return ""
+
+
+def plan_request() -> vpb.PlanArticulationRequest:
+    return vpb.PlanArticulationRequest(image=golden_object().photograph)
+
+
+def plan_problem(plan: apb.ArticulationPlan) -> str:
+    """What is wrong with the VLM's plan: the photograph shows a door that turns."""
+    if not any(part.joint.type == apb.JOINT_TYPE_REVOLUTE for part in plan.parts):
+        return "the plan has no part that turns; the picture shows a door"
+    return ""
+
+
+def refine_request() -> rpb.RefineArticulationRequest:
+    """The parts as boxes, and the true plan."""
+    golden = golden_object()
+    return rpb.RefineArticulationRequest(
+        plan=plan_to_proto(golden.plan),
+        part_meshes=[write_glb(mesh.vertices.astype(np.float32), mesh.faces) for mesh in _boxes(golden.plan)],
+        closed_image=golden.alone,
+        open_image=golden.opened,
+        opening=openings(golden.plan),
+        effort=0.3,
+    )
+
+
+def refine_problem(result: rpb.RefinementResult) -> str:
+    """What is wrong with a refined plan: the door must turn about the axis that it had, which was right."""
+    plan = golden_object().plan
+    if len(result.plan.parts) != len(plan.parts):
+        return f"{len(result.plan.parts)} parts for {len(plan.parts)}"
+    for part, refined in zip(plan.parts, result.plan.parts, strict=True):
+        if part.joint.type.moves:
+            axis = np.array([refined.joint.axis.x, refined.joint.axis.y, refined.joint.axis.z])
+            length = float(np.linalg.norm(axis))
+            cosine = abs(float(axis @ np.asarray(part.joint.axis))) / length if length else 0.0
+            off = float(np.arccos(min(cosine, 1.0)))
+            if off > AXIS_TOLERANCE:
+                return f"the axis of the {part.name} is off by {off:.2f} rad"
+    return ""
+
+
+def _boxes(plan: Plan) -> list[trimesh.Trimesh]:
+    """Each part's box as a mesh."""
+    meshes = [trimesh.creation.box(2 * part.box.half_extent) for part in plan.parts]
+    for part, mesh in zip(plan.parts, meshes, strict=True):
+        mesh.apply_translation(part.box.center)
+    return meshes

@@ -1,0 +1,108 @@
+"""Golden requests: a right answer passes, a wrong one is told in a few words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+
+from articulation.joint import JointType
+from gateway.images import read_rgb
+from gateway.meshes import PackedMeshes
+from gateway.releases import golden
+from gateway.stages import shape, texture
+from serving.interceptors import validate
+from spark.convert import plan_to_proto
+from spark.v1 import articulation_pb2 as apb
+from spark.v1 import refinement_service_pb2 as rpb
+
+PARTS = golden.golden_object().plan.parts
+
+
+def boxes(scale: float = 1.0, shift: float = 0.0) -> dict[str, np.ndarray]:
+    """What part_dit answers if it fills the boxes."""
+    meshes = []
+    for part in PARTS:
+        place = trimesh.transformations.translation_matrix(part.box.center + shift)
+        mesh = trimesh.creation.box(2 * scale * part.box.half_extent, place)
+        meshes.append((mesh.vertices, mesh.faces))
+    packed = PackedMeshes.pack(meshes)
+    return {name: getattr(packed, name) for name in shape.OUTPUTS}
+
+
+def test_the_object_has_a_door_that_turns_and_a_picture_of_each_part() -> None:
+    found = golden.golden_object()
+    assert any(part.joint.type is JointType.REVOLUTE for part in found.plan.parts)
+    assert len(found.parts) == len(found.plan.parts)
+    assert all(read_rgb(data).std() > 1 for data in (found.photograph, found.alone, found.opened, *found.parts))
+
+
+def test_requests_keep_the_contracts() -> None:
+    validate(golden.plan_request())
+    validate(golden.refine_request())
+    assert {array.dtype.kind for array in golden.shape_request().values()} <= {"u", "i", "f"}
+    assert golden.texture_request().keys() >= {"vertices", "photograph", "camera"}
+
+
+def test_boxes_that_are_filled_pass() -> None:
+    assert golden.shape_problem(boxes()) == ""
+    assert golden.shape_problem(boxes(scale=0.97)) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (boxes(scale=0.5), "off its box"),
+        (boxes(shift=0.4), "off its box"),
+        (boxes(scale=float("nan")), "no surface"),
+        (boxes() | {"face_offsets": np.zeros(len(PARTS) + 1, np.int32)}, "no surface"),
+        ({name: value[:1] for name, value in boxes().items()}, f"0 meshes for {len(PARTS)} parts"),
+    ],
+    ids=["small", "elsewhere", "not finite", "empty", "none"],
+)
+def test_a_wrong_shape_is_told(answer: dict[str, np.ndarray], word: str) -> None:
+    assert word in golden.shape_problem(answer)
+
+
+def painted(change: float = 0.0) -> dict[str, np.ndarray]:
+    """What texture answers if it paints each part in the mean colour of its picture."""
+    means = []
+    for data in golden.golden_object().parts:
+        pixels = read_rgb(data)
+        means.append(np.clip(pixels[(pixels < 250).any(-1)].mean(0) + change, 1, 255))
+    textures = np.stack([np.full((8, 8, 3), mean, np.uint8) for mean in means])
+    return {"textures": textures, "uvs": np.full((4, 2), 0.5, np.float32)}
+
+
+def test_the_right_colours_pass_and_others_are_told() -> None:
+    assert golden.texture_problem(painted()) == ""
+    assert "off its colour" in golden.texture_problem(painted(change=-200) | {"uvs": painted()["uvs"]})
+    assert "outside" in golden.texture_problem(painted() | {"uvs": np.full((4, 2), 3.0, np.float32)})
+    assert "0 textures" in golden.texture_problem({name: value[:0] for name, value in painted().items()})
+    assert set(texture.OUTPUTS) >= painted().keys()
+
+
+def test_a_plan_without_a_door_is_told() -> None:
+    plan = plan_to_proto(golden.golden_object().plan)
+    assert golden.plan_problem(plan) == ""
+    del plan.parts[1:]
+    assert "turns" in golden.plan_problem(plan)
+
+
+def test_the_true_hinge_passes() -> None:
+    plan = plan_to_proto(golden.golden_object().plan)
+    assert golden.refine_problem(rpb.RefinementResult(plan=plan)) == ""
+
+
+@pytest.mark.parametrize("axis", [(0, 0, 1), (0, 0, 0)], ids=["wrong", "none"])
+def test_a_hinge_that_turned_is_told(axis: tuple[int, int, int]) -> None:
+    plan = plan_to_proto(golden.golden_object().plan)
+    for part in plan.parts:
+        if part.joint.type == apb.JOINT_TYPE_REVOLUTE:
+            part.joint.axis.CopyFrom(apb.Vector3(x=axis[0], y=axis[1], z=axis[2]))
+    assert "the axis of" in golden.refine_problem(rpb.RefinementResult(plan=plan))
+
+
+def test_a_refined_plan_with_other_parts_is_told() -> None:
+    less = replace(golden.golden_object().plan, parts=PARTS[:1])
+    assert "parts for" in golden.refine_problem(rpb.RefinementResult(plan=plan_to_proto(less)))
