@@ -15,7 +15,13 @@ VALIDATION ?= 50
 PEAK ?= 2000
 HARDWARE ?= cpu
 
-.PHONY: help setup demo test test-release test-vllm check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
+# Of images: docker or podman, more options for its build, and where torch is looked for beside PyPI, whose wheel brings CUDA
+ENGINE ?= $(or $(shell command -v docker),podman)
+BUILD_FLAGS ?=
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+IMAGES := $(addprefix image-,gateway vlm part-dit texture refinement)
+
+.PHONY: help setup demo test test-release test-vllm check crd-models format protos bench bench-gpu bench-refine bench-confidence bench-assets bench-raster bench-kitchen bench-convex images $(IMAGES) images-test eval eval-full eval-publish eval-outside bad-input preview sim-scale clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,6 +66,20 @@ check: $(READY) ## lint and type-check everything
 	for profile in local gpu production; do \
 	    $(BIN)/helm lint --quiet --strict helm/spark -f helm/spark/values-$$profile.yaml || exit 1; \
 	done
+
+images: $(IMAGES) ## build the container images for CPUs, with tag local
+
+image-gateway: DOCKERFILE = gateway/Dockerfile
+image-vlm: DOCKERFILE = services/vlm/Dockerfile
+image-part-dit image-texture: DOCKERFILE = services/triton/Dockerfile
+image-refinement: DOCKERFILE = services/refinement/Dockerfile
+image-part-dit: MODEL = part_dit
+image-texture: MODEL = texture
+$(IMAGES): image-%:
+	$(ENGINE) build $(BUILD_FLAGS) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg MODEL=$(MODEL) -f $(DOCKERFILE) -t spark-$*:local .
+
+images-test: $(READY) images ## run those images as the chart does, reconstruct through them, and stop them at work
+	SPARK_ENGINE="$(ENGINE)" $(BIN)/pytest -s -m images tests/images
 
 crd-models: ## the published models of KEDA's, Prometheus' and the Gateway API's kinds, by which the chart's tests check them
 	npm ci --silent --no-audit --no-fund --prefix tests/helm/crds
