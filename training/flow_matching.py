@@ -126,7 +126,8 @@ def with_additions(
     Raises:
         CheckpointMismatch: there is no such block, or the latents are not in model space.
     """
-    config = dict(model.config)
+    # diffusers takes what is listed as a default from the class again, whatever stands beside it.
+    config = {key: value for key, value in model.config.items() if key != "_use_default_values"}
     if config["enable_box_token"] or config["num_latent_tokens"] is not None:
         raise CheckpointMismatch("the transformer has ordered latents or box tokens: training.train_part_dit trains it")
     lost = sorted(set(hierarchy) - set(range(config["num_layers"])))
@@ -135,8 +136,6 @@ def with_additions(
     config["hierarchy_attn_block_ids"] = sorted({*config["hierarchy_attn_block_ids"], *hierarchy})
     config["enable_position_embedding"] |= positions
     config["enable_box_embedding"] |= boxes
-    if config == dict(model.config):
-        return model
     with model.device:
         extended: PartCrafterDiTModel = PartCrafterDiTModel.from_config(config)
     report = extended.load_state_dict(model.state_dict(), strict=False)
