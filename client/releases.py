@@ -72,7 +72,9 @@ def deploy(
         name=f"models/{model}", version=version, mode=mode, weight=canary or mirror, addresses=address or ()
     )
     with _service(admin) as service:
-        _show(service.DeployModel(request, timeout=DEPLOY_SECONDS))
+        with errors.status(f"loading {model} {version} on every replica and checking its answers"):
+            deployed = service.DeployModel(request, timeout=DEPLOY_SECONDS)
+        _show(deployed)
 
 
 def status(

@@ -16,7 +16,7 @@ from training.preview import photograph, photograph_view, to_bytes
 from training.render import render
 from training.scene import pack
 
-CATEGORY, SEED = "microwave", 1
+CATEGORY, SEED = "dishwasher", 9
 PHOTOGRAPH_SIZE = 256
 SIZE = 128
 """Sides of the photograph and of the pictures on white [pixel]."""

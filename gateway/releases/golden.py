@@ -1,7 +1,7 @@
 """Golden requests: one object whose answer is known, put to every replica of a new version.
 
-The object is a generated one, a body with a door that turns (`training/golden.py` draws it). Weights differ from
-version to version, and so do their answers in detail; what an answer must say of this object does not.
+The object is a generated one, a white body with a red door that turns (`training/golden.py` draws it). Weights differ
+from version to version, and so do their answers in detail; what an answer must say of this object does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.resources import files
 import numpy as np
 import trimesh
 
-from articulation.plan import Plan
+from articulation.plan import Plan, PlannedPart
 from articulation.typing import AnyArray
 from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, write_glb
@@ -26,12 +26,14 @@ from spark.v1 import refinement_service_pb2 as rpb
 from spark.v1 import vlm_service_pb2 as vpb
 
 DRAFT = pb.ReconstructionOptions(quality=pb.QUALITY_DRAFT)
-BOX_TOLERANCE = 0.2
+BOX_TOLERANCE = 0.1
 """How far a part's sides may lie from its box [model units]; the longest side of the object is 2."""
-COLOUR_TOLERANCE = 0.35
-"""How far the mean colour of a texture may be from the picture's, of [0, 1]."""
-AXIS_TOLERANCE = 0.35
-"""How far the door's axis may point from the true one [rad]."""
+COLOUR_TOLERANCE = 0.15
+"""How far the colours that the camera sees may be from the picture's in the mean, of [0, 1]."""
+POINTS = 4000
+"""Points of a part at which colours are compared."""
+AXIS_TOLERANCE = 0.2
+"""How far the door's axis may point from the true one, either way round [rad]."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +91,36 @@ def texture_request() -> dict[str, AnyArray]:
 
 
 def texture_problem(outputs: dict[str, AnyArray]) -> str:
-    """What is wrong with texture's answer: every part must have the colour of its picture."""
+    """What is wrong with texture's answer: what the camera sees of a part must have the colours of its picture."""
     golden = golden_object()
     textures, uvs = outputs["textures"], outputs["uvs"]
     if len(textures) != len(golden.parts):
         return f"{len(textures)} textures for {len(golden.parts)} parts"
     if not len(uvs) or not ((uvs >= -1e-3) & (uvs <= 1 + 1e-3)).all():
         return "texture coordinates outside of [0, 1]"
-    for part, picture, painted in zip(golden.plan.parts, golden.parts, textures, strict=True):
-        pixels = read_rgb(picture)
-        seen = pixels[(pixels < 250).any(-1)].mean(0)
-        covered = painted[painted.any(-1)]
-        off = float(np.abs((covered.mean(0) if len(covered) else np.zeros(3)) - seen).max()) / 255
+    meshes = PackedMeshes(*(outputs[name] for name in texture.OUTPUTS[:4]))
+    for index, part in enumerate(golden.plan.parts):
+        mesh = trimesh.Trimesh(*meshes.part(index), process=False)
+        painted, seen = _seen(mesh, uvs[meshes.vertex_span(index)], textures[index], read_rgb(golden.parts[index]))
+        off = float(np.abs(painted - seen).mean()) / 255 if len(seen) else 1.0
         if off > COLOUR_TOLERANCE:
             return f"the {part.name} is off its colour by {off:.2f}"
     return ""
+
+
+def _seen(mesh: trimesh.Trimesh, uvs: AnyArray, painted: AnyArray, picture: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Colours of points (n, 3) of a mesh that face the camera, in its texture and in its picture on white."""
+    camera = golden_object().plan.camera
+    points, faces = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
+    facing = ((camera.position - points) * mesh.face_normals[faces]).sum(1) > 0
+    points, corners = points[facing], mesh.faces[faces[facing]]
+    weights = trimesh.triangles.points_to_barycentric(mesh.vertices[corners], points)
+    at = (weights[..., None] * uvs[corners]).sum(1)
+    texel = (np.stack([1 - at[:, 1], at[:, 0]], 1).clip(0, 1) * (len(painted) - 1)).round().astype(int)
+    pixel = ((camera.project(points)[0] + 1) / 2 * len(picture)).astype(int).clip(0, len(picture) - 1)
+    seen = picture[pixel[:, 1], pixel[:, 0]].astype(float)
+    drawn = (seen < 250).any(1)
+    return painted[texel[drawn, 0], texel[drawn, 1]].astype(float), seen[drawn]
 
 
 def plan_request() -> vpb.PlanArticulationRequest:
@@ -111,10 +128,12 @@ def plan_request() -> vpb.PlanArticulationRequest:
 
 
 def plan_problem(plan: apb.ArticulationPlan) -> str:
-    """What is wrong with the VLM's plan: the photograph shows a door that turns."""
-    if not any(part.joint.type == apb.JOINT_TYPE_REVOLUTE for part in plan.parts):
-        return "the plan has no part that turns; the picture shows a door"
-    return ""
+    """What is wrong with the VLM's plan: the photograph shows a door that turns, and nothing else that moves."""
+    moving = [part for part in plan.parts if part.joint.type not in (apb.JOINT_TYPE_FIXED, apb.JOINT_TYPE_UNSPECIFIED)]
+    if len(moving) != 1 or moving[0].joint.type != apb.JOINT_TYPE_REVOLUTE:
+        kinds = ", ".join(f"{part.name} {apb.JointType.Name(part.joint.type)}" for part in moving)
+        return f"the plan moves {kinds or 'nothing'}; the picture shows one door that turns"
+    return _axis_problem(moving[0], _door())
 
 
 def refine_request() -> rpb.RefineArticulationRequest:
@@ -135,15 +154,22 @@ def refine_problem(result: rpb.RefinementResult) -> str:
     plan = golden_object().plan
     if len(result.plan.parts) != len(plan.parts):
         return f"{len(result.plan.parts)} parts for {len(plan.parts)}"
-    for part, refined in zip(plan.parts, result.plan.parts, strict=True):
-        if part.joint.type.moves:
-            axis = np.array([refined.joint.axis.x, refined.joint.axis.y, refined.joint.axis.z])
-            length = float(np.linalg.norm(axis))
-            cosine = abs(float(axis @ np.asarray(part.joint.axis))) / length if length else 0.0
-            off = float(np.arccos(min(cosine, 1.0)))
-            if off > AXIS_TOLERANCE:
-                return f"the axis of the {part.name} is off by {off:.2f} rad"
-    return ""
+    (refined,) = [found for found, part in zip(result.plan.parts, plan.parts, strict=True) if part is _door()]
+    return _axis_problem(refined, _door())
+
+
+def _door() -> PlannedPart:
+    """The part that moves."""
+    (door,) = [part for part in golden_object().plan.parts if part.joint.type.moves]
+    return door
+
+
+def _axis_problem(found: apb.Part, door: PlannedPart) -> str:
+    axis = np.array([found.joint.axis.x, found.joint.axis.y, found.joint.axis.z])
+    length = float(np.linalg.norm(axis))
+    cosine = abs(float(axis @ np.asarray(door.joint.axis))) / length if length else 0.0
+    off = float(np.arccos(min(cosine, 1.0)))
+    return f"the axis of the {found.name} is off by {off:.2f} rad" if off > AXIS_TOLERANCE else ""
 
 
 def _boxes(plan: Plan) -> list[trimesh.Trimesh]:

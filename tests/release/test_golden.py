@@ -64,29 +64,58 @@ def test_a_wrong_shape_is_told(answer: dict[str, np.ndarray], word: str) -> None
     assert word in golden.shape_problem(answer)
 
 
-def painted(change: float = 0.0) -> dict[str, np.ndarray]:
-    """What texture answers if it paints each part in the mean colour of its picture."""
-    means = []
-    for data in golden.golden_object().parts:
-        pixels = read_rgb(data)
-        means.append(np.clip(pixels[(pixels < 250).any(-1)].mean(0) + change, 1, 255))
-    textures = np.stack([np.full((8, 8, 3), mean, np.uint8) for mean in means])
-    return {"textures": textures, "uvs": np.full((4, 2), 0.5, np.float32)}
+def painted(*colours: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    """What texture answers if it paints each part in one colour; None are those of the object."""
+    meshes = PackedMeshes(**boxes())
+    names = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets")
+    return {
+        **dict(zip(names, (meshes.vertices, meshes.faces, meshes.vertex_offsets, meshes.face_offsets), strict=True)),
+        "textures": np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in colours]),
+        "uvs": np.full((len(meshes.vertices), 2), 0.5, np.float32),
+    }
 
 
-def test_the_right_colours_pass_and_others_are_told() -> None:
-    assert golden.texture_problem(painted()) == ""
-    assert "off its colour" in golden.texture_problem(painted(change=-200) | {"uvs": painted()["uvs"]})
-    assert "outside" in golden.texture_problem(painted() | {"uvs": np.full((4, 2), 3.0, np.float32)})
-    assert "0 textures" in golden.texture_problem({name: value[:0] for name, value in painted().items()})
-    assert set(texture.OUTPUTS) >= painted().keys()
+def colours_of_the_object() -> list[tuple[int, int, int]]:
+    """The mean of each part's picture."""
+    pictures = [read_rgb(data) for data in golden.golden_object().parts]
+    return [tuple(pixels[(pixels < 250).any(-1)].mean(0).astype(int)) for pixels in pictures]
 
 
-def test_a_plan_without_a_door_is_told() -> None:
+def test_the_right_colours_pass() -> None:
+    answer = painted(*colours_of_the_object())
+    assert set(answer) == set(texture.OUTPUTS)
+    assert golden.texture_problem(answer) == ""
+
+
+@pytest.mark.parametrize(
+    ("colours", "part"),
+    [([(0, 0, 0)] * 2, "body"), ([(128, 128, 128)] * 2, "body"), (colours_of_the_object()[::-1], "body"),
+     ([colours_of_the_object()[0]] * 2, "door_1")],
+    ids=["black", "grey", "swapped", "door like the body"],
+)  # fmt: skip
+def test_wrong_colours_are_told(colours: list[tuple[int, int, int]], part: str) -> None:
+    assert f"the {part} is off its colour" in golden.texture_problem(painted(*colours))
+
+
+def test_textures_that_are_missing_or_lie_elsewhere_are_told() -> None:
+    right = painted(*colours_of_the_object())
+    assert "outside" in golden.texture_problem(right | {"uvs": np.full_like(right["uvs"], 3.0)})
+    assert "0 textures" in golden.texture_problem({name: value[:0] for name, value in right.items()})
+
+
+def test_the_true_plan_passes() -> None:
+    assert golden.plan_problem(plan_to_proto(golden.golden_object().plan)) == ""
+
+
+def test_a_plan_with_another_motion_is_told() -> None:
     plan = plan_to_proto(golden.golden_object().plan)
-    assert golden.plan_problem(plan) == ""
-    del plan.parts[1:]
-    assert "turns" in golden.plan_problem(plan)
+    (door,) = [part for part in plan.parts if part.joint.type == apb.JOINT_TYPE_REVOLUTE]
+    door.joint.axis.CopyFrom(apb.Vector3(y=1))
+    assert "off by 1.57 rad" in golden.plan_problem(plan)
+    door.joint.type = apb.JOINT_TYPE_PRISMATIC
+    assert "JOINT_TYPE_PRISMATIC" in golden.plan_problem(plan)
+    plan.parts.remove(door)
+    assert "moves nothing" in golden.plan_problem(plan)
 
 
 def test_the_true_hinge_passes() -> None:

@@ -132,8 +132,8 @@ class ToyVlm(vgrpc.VlmServiceServicer):
             box=_box([0, 0, d - 0.05], [w, h, 0.05]),
             joint=apb.Joint(
                 type=apb.JOINT_TYPE_REVOLUTE,
-                axis=_vector([0, -1, 0]),
-                origin=_vector([-w, 0, d]),
+                axis=_vector([1, 0, 0]),
+                origin=_vector([0, -h, d]),
                 lower=0,
                 upper=1.5,
                 confidence=0.75,
