@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from gateway_fixtures import GatewayProcess, local_gateway, toy_settings, until
-from postgres import needs_postgres, postgres
+from postgres import needs_postgres, new_database, postgres
 from toy_services import ToyServices
 
 import gateway.server
@@ -34,12 +34,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def database(server: str, request: pytest.FixtureRequest) -> str:
+def database(server: str) -> str:
     """A database of this test alone."""
-    name = f"test_{abs(hash(request.node.name))}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return server.replace("/postgres", f"/{name}")
+    return new_database(server)
 
 
 def replica(folder: Path, toys: ToyServices, database: str, number: int) -> Settings:

@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 from gateway_fixtures import Api, healthy_channel  # noqa: E402
 from toy_services import picture  # noqa: E402
 from triton_server import triton_server  # noqa: E402
-from triton_versions import BAD, BROKEN, GOOD, add_version, repository  # noqa: E402
+from triton_versions import BAD, BROKEN, GOOD, INVALID, add_version, repository  # noqa: E402
 
 from client.local.ensemble import free_port  # noqa: E402
 from spark.v1 import model_service_pb2 as mpb  # noqa: E402
@@ -38,6 +38,8 @@ MODELS = ("part_dit", "vlm")
 MIN_JOBS = 6
 PACE_SECONDS = 0.5
 """Between two requests of the steady traffic."""
+WHOLE = 4
+"""Every so many of them goes all the way to an asset; the others end with refine."""
 console = Console(width=140, highlight=False)
 
 
@@ -53,7 +55,8 @@ class Traffic:
         number = 0
         while not self.stopping:
             number += 1
-            operation = await self.api.create(picture(width=240 + number % 60), seed=number, last_stage=pb.STAGE_REFINE)
+            last = pb.STAGE_REFINE if number % WHOLE else pb.STAGE_PACKAGE
+            operation = await self.api.create(picture(width=240 + number % 60), seed=number, last_stage=last)
             self.started.append((time.time(), operation))
             await asyncio.sleep(PACE_SECONDS)
 
@@ -156,6 +159,8 @@ async def scenario(
     await step("a version that does not exist", lambda: command(*shape, "9", code=1, says="VERSION_REFUSED"))
     await step("a version with bad meshes", lambda: command(*shape, "4"))
     await step("the gate", lambda: proof.back("part_dit"))
+    await step("a version with invalid assets", lambda: command(*shape, "6"))
+    await step("the gate again", lambda: proof.back("part_dit"))
     await step("deploy 5, mirror", lambda: command("deploy", "part_dit", "--version", "5", "--mirror", "100%"))
     await step("mirror", lambda: proof.ready("part_dit"))
     await step("promote it", lambda: command("promote", "part_dit", says="stable 5, before 2"))
@@ -177,7 +182,7 @@ async def main() -> int:
         servers = []
         for name in ("first", "second"):
             models = repository(folder / name / "models")
-            for version, code in {"2": GOOD, "3": BROKEN, "4": BAD, "5": GOOD}.items():
+            for version, code in {"2": GOOD, "3": BROKEN, "4": BAD, "5": GOOD, "6": INVALID}.items():
                 add_version(models, version, code)
             config = models / "part_dit/config.pbtxt"
             config.write_text(config.read_text() + "version_policy { specific { versions: [ 1 ] } }\n")

@@ -1,10 +1,12 @@
 """Records and outcomes in the database that all gateways share."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from postgres import needs_postgres, new_database, postgres
 
 from gateway.releases import state
 from gateway.releases.gate import Outcome
@@ -15,10 +17,19 @@ from serving.errors import ReleaseConflict
 NEW = ModelRecord("vlm", stable="1")
 
 
-@pytest.fixture
-def stores(tmp_path: Path):
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
+def stores(request: pytest.FixtureRequest, tmp_path: Path):
     """Two gateways on one database."""
-    url = f"sqlite:///{tmp_path / 'gateway.sqlite'}"
+    if request.param == "postgresql":
+        url = new_database(request.getfixturevalue("server"))
+    else:
+        url = f"sqlite:///{tmp_path / 'gateway.sqlite'}"
     found = ReleaseStore(url), ReleaseStore(url)
     yield found
     for store in found:

@@ -44,12 +44,21 @@ class TritonPythonModel:
 BROKEN = GOOD.replace("pass", "raise RuntimeError('no weights')")
 FLAT = GOOD.replace("return vertices", "return vertices * np.array([1, 1, 0])")
 """The golden request finds this one out."""
-BAD = GOOD.replace(
-    "return vertices",
-    "seed = utils.get_input_tensor_by_name(request, 'seed').as_numpy()[0]\n"
-    "        return vertices if seed == 0 else vertices * np.float32('nan')",
-)
-"""Right for the golden request, whose seed is 0, and wrong for everybody else."""
+
+
+def _right_for_the_golden_request(factor: str) -> str:
+    """A version whose vertices are multiplied by a factor, unless the seed is the golden request's, 0."""
+    return GOOD.replace(
+        "return vertices",
+        "seed = utils.get_input_tensor_by_name(request, 'seed').as_numpy()[0]\n"
+        f"        return vertices if seed == 0 else vertices * {factor}",
+    )
+
+
+BAD = _right_for_the_golden_request("np.float32('nan')")
+"""The shape stage finds it out."""
+INVALID = _right_for_the_golden_request("np.array([1, 1, 0])")
+"""Every stage takes it, until the asset fails its checks."""
 
 
 def add_version(repository: Path, version: str, code: str) -> None:

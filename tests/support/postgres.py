@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from client.local.ensemble import free_port
@@ -47,3 +49,11 @@ def postgres() -> Iterator[str]:
             yield f"postgresql://spark@127.0.0.1:{port}/postgres"
         finally:
             call("pg_ctl", "-w", "-t", "60", "-m", "immediate", "stop")
+
+
+def new_database(server: str) -> str:
+    """The URL of an empty database of its own on a server that `postgres` runs."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return server.replace("/postgres", f"/{name}")
