@@ -1,10 +1,13 @@
-"""Weights from an object storage, here a folder: whole and right, or not at all."""
+"""Weights from an object storage, here a folder or an S3 server: whole and right, or not at all."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import obstore
 import pytest
+from obstore.store import from_url
+from s3_server import s3_server
 
 from checkpoints.digest import folder_digest
 from checkpoints.errors import CheckpointMissing, DigestMismatch, StorageError
@@ -23,6 +26,19 @@ def stored(tmp_path: Path) -> Path:
 def test_a_folder_arrives_whole_under_its_digest_and_name(stored: Path, tmp_path: Path) -> None:
     digest = folder_digest(stored)
     folder = fetch(stored.as_uri(), digest, tmp_path / "cache")
+    assert folder == tmp_path / "cache" / digest / "part_dit-3"
+    assert folder_digest(folder) == digest
+
+
+def test_a_folder_arrives_from_s3_and_a_missing_one_is_named(stored: Path, tmp_path: Path) -> None:
+    digest = folder_digest(stored)
+    with s3_server(tmp_path / "s3"):
+        bucket = from_url("s3://models/full/part_dit-3")
+        for file in stored.rglob("*.*"):
+            obstore.put(bucket, str(file.relative_to(stored)), file)
+        folder = fetch("s3://models/full/part_dit-3", digest, tmp_path / "cache")
+        with pytest.raises(CheckpointMissing, match="part_dit-4"):
+            fetch("s3://models/full/part_dit-4", digest, tmp_path / "other")
     assert folder == tmp_path / "cache" / digest / "part_dit-3"
     assert folder_digest(folder) == digest
 

@@ -1,6 +1,7 @@
 """The gateway under faults: killed in the middle of a job, its services killed, its disk full."""
 
 import asyncio
+import json
 import signal
 import uuid
 from pathlib import Path
@@ -9,6 +10,7 @@ import obstore
 import pytest
 from gateway_fixtures import Api, GatewayProcess, local_gateway, refusal, toy_settings, until
 from obstore.exceptions import GenericError
+from s3_server import s3_server
 from toy_services import ToyServices, picture
 
 from client.local.ensemble import free_port
@@ -137,3 +139,22 @@ async def test_a_full_disk_refuses_new_work_and_the_job_resumes_when_there_is_ro
         done = await api.wait(await api.create(request_id=identifier))
         assert done.state == pb.RECONSTRUCTION_STATE_SUCCEEDED, done.error
         assert toys.board.calls["plan"] == 1
+
+
+async def test_a_job_outlives_an_object_storage_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    with s3_server(tmp_path / "s3") as s3:
+        settings = {"store_url": "s3://artifacts/test", "stage_attempts": 8, "stage_retry_seconds": 0.2}
+        async with ToyServices() as toys, local_gateway(toy_settings(tmp_path, toys, **settings)) as api:
+            gate = toys.board.hold("guide")
+            operation = await api.create(last_stage=pb.STAGE_UNSPECIFIED)
+            await until(lambda: toys.board.calls["guide"])
+            s3.stop()
+            assert (await refusal(api.create(image=picture(100, 100)))).metadata["peer"] == "artifacts"
+            gate.set()
+            await asyncio.sleep(1)
+            s3.start()
+            done = await api.wait(operation, 120)
+            assert done.state == pb.RECONSTRUCTION_STATE_SUCCEEDED, done.error
+            assert done.warnings == []
+            report = next(a for a in done.stages[-1].artifacts if a.path == "asset/report.json")
+            assert json.loads(await api.download(report.digest))["checks"]["ok"]

@@ -1,18 +1,30 @@
-"""The artifact store, in a real folder and in memory."""
+"""The artifact store, in a real folder, in memory, and on a real S3 server."""
 
 import asyncio
 import hashlib
 import resource
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3_server import S3Server, s3_server
 
 from gateway.artifacts import CHUNK_BYTES, ArtifactStore
 from serving.errors import InvalidRequest, NotFound, StorageFull, Unavailable
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        return ArtifactStore.open(f"s3://artifacts/{uuid.uuid4()}")
     return ArtifactStore.open("memory:///" if request.param == "memory" else (tmp_path / "a b").as_uri())
 
 
@@ -99,3 +111,18 @@ async def test_a_store_that_cannot_be_written_is_unavailable(tmp_path: Path) -> 
     (tmp_path / "store").write_text("a file where the folder was")
     with pytest.raises(Unavailable):
         await put(store, b"x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")],
+    ids=["wrong secret", "nobody there"],
+)
+async def test_a_bucket_that_refuses_or_is_away_is_unavailable(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    store = ArtifactStore.open("s3://artifacts/refused")
+    with pytest.raises(Unavailable) as caught:
+        await put(store, b"x")
+    assert caught.value.metadata == {"peer": "artifacts"}
