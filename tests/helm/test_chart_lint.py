@@ -61,6 +61,7 @@ def test_a_value_that_the_schema_does_not_know_is_named(values: Values, place: s
         ({"texture": {"weights": VERSIONS}, "weights": {"cache": {"kind": "claim"}}}, "weights.cache.claim"),
         ({"route": {"enabled": True}}, "route.parentRefs"),
         ({"tls": {"enabled": True}}, "tls.issuer.name"),
+        ({"tls": {"duration": "24h", "renewBefore": "24h"}}, "tls.renewBefore is not less than tls.duration"),
         ({"tls": {"public": "server"}}, "tls.public needs tls.enabled"),
         ({"tls": {"enabled": True, "public": "server"}, "route": {"enabled": True}}, "set tls.public to none"),
         ({"priorityClasses": {"gateway": 1}}, "priorityClasses.gateway must be higher"),

@@ -1,6 +1,7 @@
 """The plan stage on a real vLLM server gives what the engine in this process gives."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 import torch
+from chart import SOURCE, component, of_kind, render
 from vllm_process import FOLDER, KEY, NAME, ROOT, Vllm
 
 from articulation.typing import ImageArray
@@ -72,6 +74,14 @@ def probabilities(completion: Completion) -> list[float]:
 
 def ask(engine: PlanEngine, image: ImageArray, hints: Sequence[str] = ()) -> Completion:
     return engine.complete(image, hints, plan_schema(), None, never)
+
+
+def test_the_series_by_which_keda_scales_it_are_shown(vllm: Vllm) -> None:
+    values = {"vllm": {"enabled": True, "weights": SOURCE, "gpu": {"count": 1}, "autoscaling": {"enabled": True}}}
+    (scaled,) = [one for one in of_kind(render("production", values), "ScaledObject") if component(one) == "vllm"]
+    asked = set(re.findall(r"vllm:\w+", str(scaled["spec"]["triggers"])))
+    assert asked
+    assert {name for name in asked if f"\n{name}{{" in vllm.metrics()} == asked
 
 
 def test_the_sample_images_get_the_same_plans_with_the_same_probabilities(

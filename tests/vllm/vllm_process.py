@@ -27,8 +27,12 @@ class Vllm:
 
     def metric(self, name: str) -> float:
         """The value of one of its metrics."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = self.metrics().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{"))
+
+    def metrics(self) -> str:
+        """The page that Prometheus reads."""
+        return httpx.get(f"{self.url}/metrics").text
 
 
 @contextmanager
