@@ -101,7 +101,7 @@ class PlanBench:
     def measure(self, requests: int) -> dict[str, float]:
         """Seconds of reading prompts and of one further token, for some requests at once."""
         prompts = torch.randint(0, 100, (requests, self.sizes.prompt), device=self.device)
-        read = lambda: self.model(prompts, use_cache=True, logits_to_keep=1)  # noqa: E731
+        read: Callable[[], Any] = lambda: self.model(prompts, use_cache=True, logits_to_keep=1)  # noqa: E731
         read()
         prefill = seconds(read, self.device)
         cache = read().past_key_values
