@@ -42,6 +42,23 @@ class PackedMeshes:
     def vertex_span(self, index: int) -> slice:
         return _span(self.vertex_offsets, index)
 
+    def problem(self) -> str:
+        """How arrays that a model answered break the layout, or hold what is not finite; empty if they do not."""
+        if self.vertices.shape[1:] != (3,) or self.faces.shape[1:] != (3,):
+            return f"vertices of shape {self.vertices.shape} and faces of shape {self.faces.shape}"
+        if not np.isfinite(self.vertices).all():
+            return "vertices that are not finite"
+        for offsets, count in ((self.vertex_offsets, len(self.vertices)), (self.face_offsets, len(self.faces))):
+            ends = np.array([0, *offsets.ravel(), count])
+            if offsets.ndim != 1 or not len(offsets) or ends[1] != 0 or ends[-2] != count or (np.diff(ends) < 0).any():
+                return f"offsets that do not part {count} rows"
+        if len(self.vertex_offsets) != len(self.face_offsets):
+            return f"vertices of {len(self)} parts and faces of {len(self.face_offsets) - 1}"
+        corners = np.repeat(np.diff(self.vertex_offsets), np.diff(self.face_offsets))[:, None]
+        if ((self.faces < 0) | (self.faces >= corners)).any():
+            return "faces at vertices that there are not"
+        return ""
+
     @classmethod
     def pack(cls, parts: Sequence[tuple[AnyArray, AnyArray]]) -> PackedMeshes:
         """The inverse of `part`, for all parts."""

@@ -66,11 +66,13 @@ def shape_request() -> dict[str, AnyArray]:
 def shape_problem(outputs: dict[str, AnyArray]) -> str:
     """What is wrong with part_dit's answer: every part must fill its box. Empty if nothing is."""
     plan, meshes = golden_object().plan, PackedMeshes(**outputs)
+    if problem := meshes.problem():
+        return problem
     if len(meshes) != len(plan.parts):
         return f"{len(meshes)} meshes for {len(plan.parts)} parts"
     for index, part in enumerate(plan.parts):
         vertices, faces = meshes.part(index)
-        if not len(faces) or not np.isfinite(vertices).all():
+        if not len(faces):
             return f"the {part.name} has no surface"
         box = part.box.to_array()
         sides = np.concatenate([box[:3] - box[3:], box[:3] + box[3:]])
@@ -93,12 +95,9 @@ def texture_request() -> dict[str, AnyArray]:
 def texture_problem(outputs: dict[str, AnyArray]) -> str:
     """What is wrong with texture's answer: what the camera sees of a part must have the colours of its picture."""
     golden = golden_object()
-    textures, uvs = outputs["textures"], outputs["uvs"]
-    if len(textures) != len(golden.parts):
-        return f"{len(textures)} textures for {len(golden.parts)} parts"
-    if not len(uvs) or not ((uvs >= -1e-3) & (uvs <= 1 + 1e-3)).all():
-        return "texture coordinates outside of [0, 1]"
-    meshes = PackedMeshes(*(outputs[name] for name in texture.OUTPUTS[:4]))
+    if problem := texture.problem(golden.plan, outputs):
+        return problem
+    meshes, textures, uvs = texture.meshes_of(outputs), outputs["textures"], outputs["uvs"]
     for index, part in enumerate(golden.plan.parts):
         mesh = trimesh.Trimesh(*meshes.part(index), process=False)
         painted, seen = _seen(mesh, uvs[meshes.vertex_span(index)], textures[index], read_rgb(golden.parts[index]))

@@ -61,17 +61,17 @@ async def run(work: Work) -> Outcome:
 
     Raises:
         EmptyPart: a part that others hang on came out without a surface.
-        StageFailed: the meshes are not finite or not one a part.
+        StageFailed: the meshes are none, or not one a part.
     """
     plan = await work.plan()
     object_image, part_images = await images(work, plan)
     inputs = tensors(plan, object_image, part_images, work.options, work.settings.guidance_scale)
     outputs, model = await work.infer(MODEL, inputs, OUTPUTS)
     meshes = PackedMeshes(**outputs)
-    if len(meshes) != len(plan.parts) or not np.isfinite(meshes.vertices).all():
-        raise StageFailed(
-            f"{len(meshes)} meshes for {len(plan.parts)} parts, or not finite", metadata={"stage": "shape"}
-        )
+    problem = meshes.problem()
+    if problem or len(meshes) != len(plan.parts):
+        problem = problem or f"{len(meshes)} meshes for {len(plan.parts)} parts"
+        raise StageFailed(f"part_dit answered {problem}", metadata={"stage": "shape"})
     empty = [index for index in range(len(meshes)) if not len(meshes.part(index)[1])]
     artifacts = []
     if empty:

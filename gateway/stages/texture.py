@@ -15,11 +15,14 @@ from gateway.package.clean import lighter
 from gateway.quality import preset
 from gateway.stages import shape
 from gateway.stages.work import INPUT_PATH, Outcome, Work
+from serving.errors import StageFailed
 from spark.v1 import reconstruction_service_pb2 as pb
 
 MODEL = TEXTURE
 DETAIL = 0.001
 """Extraction covers flat sides with thousands of faces; those that say less than this [model units] are merged."""
+SLACK = 1e-3
+"""How far texture coordinates may lie outside of [0, 1]."""
 OUTPUTS = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets", "uvs", "textures")
 
 
@@ -50,8 +53,32 @@ def tensors(
     }
 
 
+def meshes_of(outputs: dict[str, AnyArray]) -> PackedMeshes:
+    return PackedMeshes(*(outputs[name] for name in OUTPUTS[:4]))
+
+
+def problem(plan: Plan, outputs: dict[str, AnyArray]) -> str:
+    """How the model's answer breaks its contract; empty if it does not."""
+    meshes, uvs, textures = meshes_of(outputs), outputs["uvs"], outputs["textures"]
+    if wrong := meshes.problem():
+        return wrong
+    if len(meshes) != len(plan.parts) or len(textures) != len(plan.parts):
+        return f"{len(meshes)} meshes and {len(textures)} textures for {len(plan.parts)} parts"
+    if textures.ndim != 4 or textures.shape[-1] != 3 or not textures.size:
+        return f"textures of shape {textures.shape}"
+    if uvs.shape != (len(meshes.vertices), 2):
+        return f"{len(uvs)} texture coordinates for {len(meshes.vertices)} vertices"
+    if not ((uvs >= -SLACK) & (uvs <= 1 + SLACK)).all():
+        return "texture coordinates outside of [0, 1]"
+    return ""
+
+
 async def run(work: Work) -> Outcome:
-    """Write one textured `texture/parts/NAME.glb` a part, in model space."""
+    """Write one textured `texture/parts/NAME.glb` a part, in model space.
+
+    Raises:
+        StageFailed: the answer is no mesh and texture a part.
+    """
     plan = await work.plan()
     photograph = await asyncio.to_thread(read_rgb, await work.read(INPUT_PATH))
     object_image, part_images = await shape.images(work, plan)
@@ -59,7 +86,9 @@ async def run(work: Work) -> Outcome:
     meshes = PackedMeshes.pack(await asyncio.to_thread(lambda: [lighter(*read_glb(data), DETAIL) for data in files]))
     inputs = tensors(plan, meshes, photograph, object_image, part_images, work.options)
     outputs, model = await work.infer(MODEL, inputs, OUTPUTS)
-    textured = PackedMeshes(*(outputs[name] for name in OUTPUTS[:4]))
+    if wrong := problem(plan, outputs):
+        raise StageFailed(f"texture answered {wrong}", metadata={"stage": "texture"})
+    textured = meshes_of(outputs)
     artifacts = []
     for index, part in enumerate(plan.parts):
         uvs = outputs["uvs"][textured.vertex_span(index)]

@@ -1,6 +1,7 @@
 """Part meshes in tensors and GLB."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,3 +49,26 @@ def test_a_textured_part_comes_back() -> None:
     assert np.array_equal(mesh.texture, texture)
     assert mesh.uvs == pytest.approx(uvs, abs=1e-6)
     assert np.array_equal(mesh.vertices, vertices)
+
+
+def test_what_is_packed_has_no_problem() -> None:
+    assert PackedMeshes.pack([box(0.5), box(1.0)]).problem() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("vertices", np.zeros((16, 2), np.float32), "vertices of shape (16, 2)"),
+        ("vertices", np.full((16, 3), np.nan, np.float32), "not finite"),
+        ("vertex_offsets", np.array([0, 9, 8, 16], np.int32), "offsets that do not part 16 rows"),
+        ("vertex_offsets", np.array([0, 8], np.int32), "offsets that do not part 16 rows"),
+        ("vertex_offsets", np.array([1, 8, 16], np.int32), "offsets that do not part 16 rows"),
+        ("vertex_offsets", np.array([0, 16], np.int32), "vertices of 1 parts and faces of 2"),
+        ("face_offsets", np.array([], np.int32), "offsets that do not part 24 rows"),
+        ("faces", np.full((24, 3), 8, np.int32), "faces at vertices that there are not"),
+        ("faces", np.full((24, 3), -1, np.int32), "faces at vertices that there are not"),
+    ],
+)
+def test_a_broken_layout_is_told(name: str, value: np.ndarray, problem: str) -> None:
+    packed = replace(PackedMeshes.pack([box(0.5), box(1.0)]), **{name: value})
+    assert problem in packed.problem()

@@ -30,6 +30,12 @@ def boxes(scale: float = 1.0, shift: float = 0.0) -> dict[str, np.ndarray]:
     return {name: getattr(packed, name) for name in shape.OUTPUTS}
 
 
+WITHOUT_A_DOOR = boxes() | {"faces": boxes()["faces"][:12], "face_offsets": np.array([0, 12, 12], np.int32)}
+NOTHING = {name: value[:0] for name, value in boxes().items()} | dict.fromkeys(
+    ("vertex_offsets", "face_offsets"), np.zeros(1, np.int32)
+)
+
+
 def test_the_object_has_a_door_that_turns_and_a_picture_of_each_part() -> None:
     found = golden.golden_object()
     assert any(part.joint.type is JointType.REVOLUTE for part in found.plan.parts)
@@ -54,11 +60,12 @@ def test_boxes_that_are_filled_pass() -> None:
     [
         (boxes(scale=0.5), "off its box"),
         (boxes(shift=0.4), "off its box"),
-        (boxes(scale=float("nan")), "no surface"),
-        (boxes() | {"face_offsets": np.zeros(len(PARTS) + 1, np.int32)}, "no surface"),
-        ({name: value[:1] for name, value in boxes().items()}, f"0 meshes for {len(PARTS)} parts"),
+        (boxes(scale=float("nan")), "not finite"),
+        (boxes() | {"face_offsets": np.zeros(len(PARTS) + 1, np.int32)}, "offsets that do not part"),
+        (WITHOUT_A_DOOR, "the door_1 has no surface"),
+        (NOTHING, f"0 meshes for {len(PARTS)} parts"),
     ],
-    ids=["small", "elsewhere", "not finite", "empty", "none"],
+    ids=["small", "elsewhere", "not finite", "offsets", "empty", "none"],
 )
 def test_a_wrong_shape_is_told(answer: dict[str, np.ndarray], word: str) -> None:
     assert word in golden.shape_problem(answer)
@@ -100,7 +107,7 @@ def test_wrong_colours_are_told(colours: list[tuple[int, int, int]], part: str) 
 def test_textures_that_are_missing_or_lie_elsewhere_are_told() -> None:
     right = painted(*colours_of_the_object())
     assert "outside" in golden.texture_problem(right | {"uvs": np.full_like(right["uvs"], 3.0)})
-    assert "0 textures" in golden.texture_problem({name: value[:0] for name, value in right.items()})
+    assert "0 textures" in golden.texture_problem(right | {"textures": right["textures"][:0]})
 
 
 def test_the_true_plan_passes() -> None:
