@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,30 +18,34 @@ import pytest
 from client.local.ensemble import free_port
 
 
-def _tools() -> Path | None:
-    """The folder of PostgreSQL's programs; Debian does not put them on PATH."""
+def _found(program: str) -> str | None:
+    """Where one of PostgreSQL's programs is; Debian does not put all of them on PATH."""
     folders = [os.environ["PATH"], *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))]
-    found = shutil.which("initdb", path=os.pathsep.join(folders))
-    return Path(found).parent if found else None
+    return shutil.which(program, path=os.pathsep.join(folders))
 
 
-needs_postgres = pytest.mark.skipif(_tools() is None, reason="PostgreSQL is not installed")
+needs_postgres = pytest.mark.skipif(_found("initdb") is None, reason="PostgreSQL is not installed")
+
+
+def run_tool(program: str, *arguments: str, **options: Any) -> None:
+    """Run one of PostgreSQL's programs, such as pg_dump, and see that it succeeds."""
+    where = _found(program)
+    assert where is not None, program
+    done = subprocess.run([where, *arguments], capture_output=True, text=True, timeout=120, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
     """A server with an empty database until the block ends; its SQLAlchemy URL."""
-    tools, port = _tools(), free_port()
-    assert tools is not None
+    port = free_port()
     user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="postgres") as name:
         if user:  # it refuses to run as root
             shutil.chown(name, "postgres", "postgres")
 
         def call(program: str, *arguments: str) -> None:
-            command = [str(tools / program), "-D", f"{name}/data", *arguments]
-            done = subprocess.run(command, cwd=name, capture_output=True, text=True, timeout=120, check=False, **user)
-            assert done.returncode == 0, done.stdout + done.stderr
+            run_tool(program, "-D", f"{name}/data", *arguments, cwd=name, **user)
 
         call("initdb", "--username=spark", "--auth=trust", "--no-sync")
         options = f"-h 127.0.0.1 -p {port} -k {name} -c fsync=off"
