@@ -91,8 +91,9 @@ def test_a_server_that_is_replaced_under_a_job_costs_it_no_retry(containers: Con
                 replaced = threads.submit(_replace, containers[SERVER_OF[stage]])
             if event.stage_finished.stage == stage:
                 finished = event.time.ToMilliseconds() / 1e3
+        signalled = replaced.result()
         checked(client.get(job))
-        assert replaced.result() < finished, "the call was over before the signal"
+        assert signalled < finished, "the call was over before the signal"
 
 
 def test_jobs_that_a_gateway_accepted_go_on_when_it_comes_back(containers: Containers) -> None:

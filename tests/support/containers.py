@@ -85,6 +85,7 @@ class PodContainer:
             f"--name={self._name}",
             f"--network={NETWORK}",
             f"--ip={self._address}",
+            f"--mac-address={_mac(self._address)}",
             f"--user={user['runAsUser']}:{user['runAsGroup']}",
             "--read-only",
             "--security-opt=no-new-privileges",
@@ -156,6 +157,11 @@ class PodContainer:
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _mac(address: str) -> str:
+    """The same at every start: else neighbours look for a restarted container at its old one, for up to a minute."""
+    return ":".join(["02", "00", *(f"{int(octet):02x}" for octet in address.split("."))])
 
 
 def create_network() -> None:
