@@ -113,7 +113,7 @@ def _seen(mesh: trimesh.Trimesh, uvs: AnyArray, painted: AnyArray, picture: AnyA
     points, faces = trimesh.sample.sample_surface(mesh, POINTS, seed=0)
     facing = ((camera.position - points) * mesh.face_normals[faces]).sum(1) > 0
     points, corners = points[facing], mesh.faces[faces[facing]]
-    weights = trimesh.triangles.points_to_barycentric(mesh.vertices[corners], points)
+    weights = trimesh.triangles.points_to_barycentric(mesh.vertices[corners], points)  # type: ignore[no-untyped-call]
     at = (weights[..., None] * uvs[corners]).sum(1)
     texel = (np.stack([1 - at[:, 1], at[:, 0]], 1).clip(0, 1) * (len(painted) - 1)).round().astype(int)
     pixel = ((camera.project(points)[0] + 1) / 2 * len(picture)).astype(int).clip(0, len(picture) - 1)
