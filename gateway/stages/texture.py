@@ -54,6 +54,7 @@ def tensors(
 
 
 def meshes_of(outputs: dict[str, AnyArray]) -> PackedMeshes:
+    """The meshes of the model's answer, cut along the texture's seams."""
     return PackedMeshes(*(outputs[name] for name in OUTPUTS[:4]))
 
 

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +48,18 @@ def shown(text: str) -> dict[str, set[str]]:
     return found
 
 
+def _page(url: str) -> str:
+    """What a server shows that has just said that it starts to listen."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url) as page:
+                return str(page.read().decode())
+        except urllib.error.URLError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Every series that a server of ours shows: of the Python ones by their registry, of Triton by its metrics page."""
@@ -62,8 +76,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     with triton_server(folder, ["part_dit"], tmp_path_factory.mktemp("triton")) as server:
         server.wait_for_log("Started Metrics Service")
         (port,) = re.findall(r"Started Metrics Service at [\d.]+:(\d+)", server.log.read_text())
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
-            triton = shown(page.read().decode())
+        triton = shown(_page(f"http://127.0.0.1:{port}/metrics"))
     return {**ours, **own, **triton, "up": set()}
 
 
