@@ -27,7 +27,7 @@ def split(address: str) -> tuple[str, ...]:
 
 def host(address: str) -> str:
     """The host of an address, of the first where it is several: the name that the certificates of all replicas bear."""
-    return split(address)[0].rpartition(":")[0].strip("[]")
+    return next(iter(split(address)), "").rpartition(":")[0].strip("[]")
 
 
 class StaticReplicas:

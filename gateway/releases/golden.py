@@ -13,7 +13,7 @@ from importlib.resources import files
 import numpy as np
 import trimesh
 
-from articulation.plan import Plan, PlannedPart
+from articulation.plan import Plan
 from articulation.typing import AnyArray
 from gateway.images import read_rgb
 from gateway.meshes import PackedMeshes, write_glb
@@ -66,10 +66,8 @@ def shape_request() -> dict[str, AnyArray]:
 def shape_problem(outputs: dict[str, AnyArray]) -> str:
     """What is wrong with part_dit's answer: every part must fill its box. Empty if nothing is."""
     plan, meshes = golden_object().plan, PackedMeshes(**outputs)
-    if problem := meshes.problem():
+    if problem := shape.problem(plan, meshes):
         return problem
-    if len(meshes) != len(plan.parts):
-        return f"{len(meshes)} meshes for {len(plan.parts)} parts"
     for index, part in enumerate(plan.parts):
         vertices, faces = meshes.part(index)
         if not len(faces):
@@ -100,6 +98,8 @@ def texture_problem(outputs: dict[str, AnyArray]) -> str:
     meshes, textures, uvs = texture.meshes_of(outputs), outputs["textures"], outputs["uvs"]
     for index, part in enumerate(golden.plan.parts):
         mesh = trimesh.Trimesh(*meshes.part(index), process=False)
+        if not mesh.area:
+            return f"the {part.name} has no surface"
         painted, seen = _seen(mesh, uvs[meshes.vertex_span(index)], textures[index], read_rgb(golden.parts[index]))
         off = float(np.abs(painted - seen).mean()) / 255 if len(seen) else 1.0
         if off > COLOUR_TOLERANCE:
@@ -132,7 +132,7 @@ def plan_problem(plan: apb.ArticulationPlan) -> str:
     if len(moving) != 1 or moving[0].joint.type != apb.JOINT_TYPE_REVOLUTE:
         kinds = ", ".join(f"{part.name} {apb.JointType.Name(part.joint.type)}" for part in moving)
         return f"the plan moves {kinds or 'nothing'}; the picture shows one door that turns"
-    return _axis_problem(moving[0], _door())
+    return _axis_problem(moving[0])
 
 
 def refine_request() -> rpb.RefineArticulationRequest:
@@ -153,17 +153,13 @@ def refine_problem(result: rpb.RefinementResult) -> str:
     plan = golden_object().plan
     if len(result.plan.parts) != len(plan.parts):
         return f"{len(result.plan.parts)} parts for {len(plan.parts)}"
-    (refined,) = [found for found, part in zip(result.plan.parts, plan.parts, strict=True) if part is _door()]
-    return _axis_problem(refined, _door())
+    (refined,) = [found for found, part in zip(result.plan.parts, plan.parts, strict=True) if part.joint.type.moves]
+    return _axis_problem(refined)
 
 
-def _door() -> PlannedPart:
-    """The part that moves."""
+def _axis_problem(found: apb.Part) -> str:
+    """How the axis of a part differs from that of the object's door, the one part that moves."""
     (door,) = [part for part in golden_object().plan.parts if part.joint.type.moves]
-    return door
-
-
-def _axis_problem(found: apb.Part, door: PlannedPart) -> str:
     axis = np.array([found.joint.axis.x, found.joint.axis.y, found.joint.axis.z])
     length = float(np.linalg.norm(axis))
     cosine = abs(float(axis @ np.asarray(door.joint.axis))) / length if length else 0.0

@@ -54,6 +54,13 @@ def tensors(
     }
 
 
+def problem(plan: Plan, meshes: PackedMeshes) -> str:
+    """How the model's answer breaks its contract; empty if it does not. A part without faces is none."""
+    if len(meshes) != len(plan.parts):
+        return meshes.problem() or f"{len(meshes)} meshes for {len(plan.parts)} parts"
+    return meshes.problem()
+
+
 async def run(work: Work) -> Outcome:
     """Write one `shape/parts/NAME.glb` a part, in model space.
 
@@ -68,10 +75,8 @@ async def run(work: Work) -> Outcome:
     inputs = tensors(plan, object_image, part_images, work.options, work.settings.guidance_scale)
     outputs, model = await work.infer(MODEL, inputs, OUTPUTS)
     meshes = PackedMeshes(**outputs)
-    problem = meshes.problem()
-    if problem or len(meshes) != len(plan.parts):
-        problem = problem or f"{len(meshes)} meshes for {len(plan.parts)} parts"
-        raise StageFailed(f"part_dit answered {problem}", metadata={"stage": "shape"})
+    if wrong := problem(plan, meshes):
+        raise StageFailed(f"part_dit answered {wrong}", metadata={"stage": "shape"})
     empty = [index for index in range(len(meshes)) if not len(meshes.part(index)[1])]
     artifacts = []
     if empty:

@@ -61,10 +61,10 @@ def meshes_of(outputs: dict[str, AnyArray]) -> PackedMeshes:
 def problem(plan: Plan, outputs: dict[str, AnyArray]) -> str:
     """How the model's answer breaks its contract; empty if it does not."""
     meshes, uvs, textures = meshes_of(outputs), outputs["uvs"], outputs["textures"]
-    if wrong := meshes.problem():
+    if wrong := shape.problem(plan, meshes):
         return wrong
-    if len(meshes) != len(plan.parts) or len(textures) != len(plan.parts):
-        return f"{len(meshes)} meshes and {len(textures)} textures for {len(plan.parts)} parts"
+    if len(textures) != len(plan.parts):
+        return f"{len(textures)} textures for {len(plan.parts)} parts"
     if textures.ndim != 4 or textures.shape[-1] != 3 or not textures.size:
         return f"textures of shape {textures.shape}"
     if uvs.shape != (len(meshes.vertices), 2):

@@ -72,7 +72,7 @@ def test_a_wrong_shape_is_told(answer: dict[str, np.ndarray], word: str) -> None
 
 
 def painted(*colours: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """What texture answers if it paints each part in one colour; None are those of the object."""
+    """What texture answers if it paints each part in one colour."""
     meshes = PackedMeshes(**boxes())
     names = ("out_vertices", "out_faces", "out_vertex_offsets", "out_face_offsets")
     return {
@@ -108,6 +108,11 @@ def test_textures_that_are_missing_or_lie_elsewhere_are_told() -> None:
     right = painted(*colours_of_the_object())
     assert "outside" in golden.texture_problem(right | {"uvs": np.full_like(right["uvs"], 3.0)})
     assert "0 textures" in golden.texture_problem(right | {"textures": right["textures"][:0]})
+
+
+def test_a_textured_part_without_a_surface_is_told() -> None:
+    faces = {"out_faces": WITHOUT_A_DOOR["faces"], "out_face_offsets": WITHOUT_A_DOOR["face_offsets"]}
+    assert golden.texture_problem(painted(*colours_of_the_object()) | faces) == "the door_1 has no surface"
 
 
 def test_the_true_plan_passes() -> None:
