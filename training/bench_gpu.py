@@ -98,6 +98,28 @@ class Work:
         }
 
 
+def device_name(device: torch.device) -> str:
+    """What a report calls the device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
+def weight_bytes(module: nn.Module) -> int:
+    """Bytes of a module's parameters."""
+    return sum(value.nbytes for value in module.parameters())
+
+
+def tell(figures: object) -> None:
+    """Print figures as JSON, at once."""
+    print(json.dumps(figures, indent=2), flush=True)
+
+
+def write(figures: object, path: Path | None) -> None:
+    """Write figures as JSON, if there is a path."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
 def seconds(action: Callable[[], object], device: torch.device) -> float:
     """How long an action takes, the device's work included."""
     _wait(device)
@@ -144,7 +166,7 @@ def step_work(model: PartCrafterDiTModel, parts: Sequence[int], case: Case, imag
             parents = torch.full((2 * count,), -1)
             ghost(noisy, torch.empty(2 * count), sight, num_parts=(*parts, *parts), parent_index=parents)
     seen = sum(x.nbytes for layer in sight.layers for x in layer)
-    weights = sum(p.nbytes for p in ghost.parameters())
+    weights = weight_bytes(ghost)
     return Work(counter.get_total_flops(), weights + seen + 2 * noisy.nbytes)
 
 
@@ -304,35 +326,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_random(options.weights, SMALL if options.toy else FULL)
     bench = Bench(PartDiTPipeline.load(options.weights, dtype, device), case)
     ceilings = Ceilings.measure(device, dtype, 256 if options.toy else 8192)
-    report: dict[str, Any] = {"device": _name(device), "torch": torch.__version__, "dtype": str(dtype)}
+    report: dict[str, Any] = {"device": device_name(device), "torch": torch.__version__, "dtype": str(dtype)}
     report |= {"tera_operations_a_second": ceilings.operations / 1e12, "gigabytes_a_second": ceilings.bytes / 1e9}
-    _tell(report | {"attention_tera_operations_a_second": attention_rates(bench.pipeline.transformer, case)})
+    tell(report | {"attention_tera_operations_a_second": attention_rates(bench.pipeline.transformer, case)})
     if not options.eager:
-        _tell({"ms_a_step_eager": 1e3 * bench.step(1)})
+        tell({"ms_a_step_eager": 1e3 * bench.step(1)})
         bench.pipeline.compile_blocks()
-        _tell({"seconds_compiling": seconds(lambda: bench.step(1), device)})
+        tell({"seconds_compiling": seconds(lambda: bench.step(1), device)})
     report |= {"object": bench.whole(ceilings)}
-    _tell(report["object"])
+    tell(report["object"])
     report["seconds_of_few_steps"] = bench.few_steps(report["object"]["seconds_decoding"])
-    _tell(report["seconds_of_few_steps"])
+    tell(report["seconds_of_few_steps"])
     report["throughput"] = bench.throughput(options.objects, report["object"]["seconds_decoding"], ceilings)
-    _tell(report["throughput"])
+    tell(report["throughput"])
     if options.partcrafter:
         noise = torch.randn(bench.latents.shape, generator=torch.Generator().manual_seed(bench.seed))
         theirs = bench_partcrafter.run(options.partcrafter, options.weights, bench.picture, noise, case, RADIUS, dtype)
         report["partcrafter"] = bench_partcrafter.compare(theirs, bench.latents, bench.found)
-        _tell(report["partcrafter"])
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-
-
-def _tell(figures: object) -> None:
-    print(json.dumps(figures, indent=2), flush=True)
+        tell(report["partcrafter"])
+    write(report, options.out)
 
 
 if __name__ == "__main__":

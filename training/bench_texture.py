@@ -7,7 +7,6 @@ close the step comes to its operations at the rate of a large matrix product, me
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from services.texture.multiview import MAP_CHANNELS, VIEWS, MultiviewModel
 from services.texture.view_painter import GUIDANCE, STEPS, ViewPainter
-from training.bench_gpu import Ceilings, Work, seconds
+from training.bench_gpu import Ceilings, Work, device_name, seconds, tell, weight_bytes, write
 from training.published_texture import FULL, LATENT, SMALL, TIME_IDS, TOKENS, Sizes, configs
 
 TIMED_STEPS = 5
@@ -79,7 +78,7 @@ def step_work(painter: ViewPainter, sizes: Sizes) -> Work:
         ghost.remember(latents[:1], condition(1))
         with FlopCounterMode(display=False) as counter:
             ghost(latents, torch.empty(()), condition(2 * VIEWS), maps)
-    return Work(counter.get_total_flops(), sum(value.nbytes for value in ghost.unet.parameters()))
+    return Work(counter.get_total_flops(), weight_bytes(ghost.unet))
 
 
 class Bench:
@@ -118,12 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     painter = random_painter(sizes, dtype, device, options.steps)
     bench, ceilings = Bench(painter), Ceilings.measure(device, dtype, 256 if options.toy else 8192)
     report: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "device": device_name(device),
         "torch": torch.__version__,
         "dtype": options.dtype,
         "pixels": painter.size,
         "steps": options.steps,
-        "weights_gib": sum(_bytes(module) for module in (painter.model, painter.vae)) / 2**30,
+        "weights_gib": sum(weight_bytes(module) for module in (painter.model, painter.vae)) / 2**30,
         "tera_operations_a_second": ceilings.operations / 1e12,
     }
     report["step"] = step_work(painter, sizes).report(bench.step(), ceilings)
@@ -134,14 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report["seconds"] = bench.paint(options.steps)
     if device.type == "cuda":
         report["peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
-    print(json.dumps(report, indent=2), flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def _bytes(module: nn.Module) -> int:
-    return sum(value.nbytes for value in module.parameters())
+    tell(report)
+    write(report, options.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ baseline of an edit is the published schedule, 40 steps with guidance, beside 4 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from training.bench_gpu import Ceilings, mean_seconds, seconds
+from training.bench_gpu import Ceilings, device_name, mean_seconds, seconds, tell, weight_bytes, write
 
 PARTS = 4
 """Of the object that seconds are given for; the guide stage makes the object, each part and the opened object."""
@@ -81,11 +80,6 @@ def made(build: Callable[..., Any], device: torch.device, dtype: torch.dtype, *g
             return build(*given, **named).eval()
     finally:
         torch.set_default_dtype(usual)
-
-
-def weights(model: nn.Module) -> int:
-    """Bytes of the parameters."""
-    return sum(value.nbytes for value in model.parameters())
 
 
 class PlanBench:
@@ -161,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     ceilings = Ceilings.measure(device, dtype, 256 if options.toy else 8192)
     report: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "device": device_name(device),
         "torch": torch.__version__,
         "sizes": asdict(sizes),
         "tera_operations_a_second": ceilings.operations / 1e12,
@@ -170,16 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _forget(device)
     report["guide"] = _guide(EditBench(sizes, device, dtype))
     _forget(device, report["guide"])
-    print(json.dumps(report, indent=2), flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report, indent=2) + "\n")
+    tell(report)
+    write(report, options.out)
 
 
 def _plan(bench: PlanBench, requests: Sequence[int], ceilings: Ceilings) -> dict[str, Any]:
     return {
-        "weights_gib": weights(bench.model) / 2**30,
-        "floor_token_seconds": weights(bench.model.model.language_model) / ceilings.bytes,
+        "weights_gib": weight_bytes(bench.model) / 2**30,
+        "floor_token_seconds": weight_bytes(bench.model.model.language_model) / ceilings.bytes,
         "by_requests": {count: bench.measure(count) for count in requests},
     }
 
@@ -188,7 +180,7 @@ def _guide(bench: EditBench) -> dict[str, Any]:
     measured = bench.measure()
     published, distilled = edit_seconds(measured, 40, 2), edit_seconds(measured, 4, 1)
     return {
-        "weights_gib": (weights(bench.transformer) + weights(bench.vae)) / 2**30,
+        "weights_gib": (weight_bytes(bench.transformer) + weight_bytes(bench.vae)) / 2**30,
         **measured,
         "edit_seconds": {"40 steps with guidance": published, "4 steps": distilled, "ratio": published / distilled},
         f"object_of_{PARTS}_parts_seconds": {
